@@ -1,0 +1,74 @@
+// Decides what runs, and is the only one that changes a job's state.
+//
+// The store is the truth; the queue in memory is an index over it. N workers each take the first QUEUED job (highest
+// priority, then lowest id), begin an attempt in the store, train, and end the attempt in the store. Every event is
+// published on the bus after its commit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/core/clock.h"
+#include "server/core/dataset_info.h"
+#include "server/core/job.h"
+#include "server/core/metrics.h"
+#include "server/engine/engine.h"
+#include "server/scheduler/event_bus.h"
+#include "storage/store.h"
+
+namespace anneal {
+
+// Thread-safe.
+class Scheduler {
+ public:
+  struct Options {
+    int workers = 1;  // jobs at a time; at least 1
+    // How long a failed write of the store is retried before the job stops with StopReason::kStorage.
+    int64_t storage_retry_us = 30'000'000;
+    int64_t progress_interval_us = 100'000;
+  };
+
+  struct Counts {
+    int running = 0;
+    int64_t queued = 0;
+  };
+
+  // What it is given must outlive it. Nothing runs before Start().
+  static std::unique_ptr<Scheduler> Create(Store& store, Engine& engine, EventBus& bus,
+                                           const DatasetCatalog& catalog, const Clock& clock,
+                                           const Options& options);
+
+  // Stop() first, if it has not been called.
+  virtual ~Scheduler() = default;
+
+  // Puts what an earlier process left running back into the queue, fills the queue from the store, starts the workers.
+  virtual absl::Status Start() = 0;
+
+  // No new attempts; running ones stop within a batch, end INTERRUPTED and go back to the queue. Blocks until the
+  // workers have ended. Safe to call twice.
+  virtual void Stop() = 0;
+
+  // Stores and queues. Errors of Store::CreateJob; UNAVAILABLE after Stop().
+  virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
+
+  // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a batch); CANCELLING stays.
+  // Returns the job after that. FAILED_PRECONDITION: it has ended. NOT_FOUND.
+  virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
+
+  // Errors of Store::DeleteJob.
+  virtual absl::Status Delete(JobId id) = 0;
+
+  // Of a job that runs now; nothing otherwise.
+  virtual std::optional<ProgressSnapshot> Progress(JobId id) const = 0;
+
+  // 1 is next; 0: not in the queue.
+  virtual int64_t QueuePosition(JobId id) const = 0;
+
+  virtual Counts GetCounts() const = 0;
+};
+
+}  // namespace anneal
