@@ -106,17 +106,21 @@ struct Job {
   std::optional<TrainingResult> result;  // empty in lists, and where there is none
 };
 
+struct JobStateChange {
+  JobState state = JobState::kQueued;
+  StopReason stop_reason = StopReason::kNone;
+  std::string message;
+  int64_t attempt = 0;  // the attempt it belongs to; 0 before the first
+};
+
+struct JobWarning {
+  std::string text;
+};
+
 // One thing that happened to a job. Stored in the transaction that made it true, then published.
 struct JobEvent {
-  struct StateChange {
-    JobState state = JobState::kQueued;
-    StopReason stop_reason = StopReason::kNone;
-    std::string message;
-    int64_t attempt = 0;  // the attempt it belongs to; 0 before the first
-  };
-  struct Warning {
-    std::string text;
-  };
+  using StateChange = JobStateChange;
+  using Warning = JobWarning;
 
   JobId job_id = 0;
   int64_t sequence = 0;  // per job, from 1, without gaps

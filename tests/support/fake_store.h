@@ -1,0 +1,381 @@
+// A Store in memory, with failures on demand. Outliving a Scheduler, it is what a database is to a restarted daemon.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "server/core/clock.h"
+#include "server/core/job.h"
+#include "server/core/metrics.h"
+#include "server/core/mutex.h"
+#include "server/core/strings.h"
+#include "storage/store.h"
+
+namespace anneal {
+
+// Thread-safe. A change of state that the transition table does not know is INTERNAL, so that no caller gets away with it.
+class FakeStore final : public Store {
+ public:
+  enum class Call : size_t {
+    kCreateJob,
+    kBeginAttempt,
+    kAppendEpoch,
+    kAppendWarning,
+    kEndAttempt,
+    kChangeState,
+    kRecoverInterrupted,
+    kDeleteJob,
+    kGetJob,
+    kListJobs,
+    kListQueued,
+    kListEpochs,
+    kListEvents,
+    kCount,
+  };
+  static constexpr int64_t kForEver = -1;
+
+  explicit FakeStore(const Clock& clock) : clock_(clock) {}
+
+  // --- for tests ---
+
+  // The next `times` calls of this kind write nothing and answer `status`; kForEver: until Heal().
+  void Fail(Call call, int64_t times, absl::Status status) {
+    const MutexLock lock(mutex_);
+    Hooks& hooks = hooks_[static_cast<size_t>(call)];
+    hooks.failures = times;
+    hooks.status = std::move(status);
+  }
+
+  void Heal(Call call) { Fail(call, 0, absl::OkStatus()); }
+
+  // `before` runs at the start of every call of this kind, without any lock: a place to race from, to move a clock or
+  // to wait. An empty function ends that.
+  void Before(Call call, std::function<void()> before) {
+    const MutexLock lock(mutex_);
+    hooks_[static_cast<size_t>(call)].before = std::move(before);
+  }
+
+  // Calls so far, failed ones too.
+  int64_t CallCount(Call call) const {
+    const MutexLock lock(mutex_);
+    return hooks_[static_cast<size_t>(call)].calls;
+  }
+
+  // Everything that happened to the job.
+  std::vector<JobEvent> Events(JobId id) const {
+    const MutexLock lock(mutex_);
+    const auto row = rows_.find(id);
+    return row == rows_.end() ? std::vector<JobEvent>() : row->second.events;
+  }
+
+  // The stored spec, as a disk that lies would change it.
+  void OverwriteSpec(JobId id, std::string bytes) {
+    const MutexLock lock(mutex_);
+    rows_.at(id).job.spec = std::move(bytes);
+  }
+
+  // --- Store ---
+
+  absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) override {
+    if (absl::Status failure = Enter(Call::kCreateJob); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    if (!job.request_id.empty()) {
+      if (const auto known = requests_.find(job.request_id); known != requests_.end()) {
+        const Row& row = rows_.at(known->second);
+        if (row.job.spec_sha256 != job.spec_sha256) {
+          return absl::AlreadyExistsError(
+              absl::StrCat("request id \"", job.request_id, "\" was used for another spec"));
+        }
+        return CreatedJob{row.job, false, {}};
+      }
+    }
+    const JobId id = next_id_++;
+    Row& row = rows_[id];
+    row.job.id = id;
+    row.job.name = job.name;
+    row.job.priority = job.priority;
+    row.job.create_time_us = clock_.NowUs();
+    row.job.spec = job.spec;
+    row.job.spec_sha256 = job.spec_sha256;
+    if (!job.request_id.empty()) requests_[job.request_id] = id;
+    CreatedJob created{row.job, true, {}};
+    created.events.push_back(Append(row, JobEvent::StateChange{}));
+    for (const std::string& warning : job.warnings) {
+      created.events.push_back(Append(row, JobEvent::Warning{warning}));
+    }
+    return created;
+  }
+
+  absl::StatusOr<StartedAttempt> BeginAttempt(JobId id, const std::string& fingerprint) override {
+    if (absl::Status failure = Enter(Call::kBeginAttempt); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (row->job.state != JobState::kQueued) return WrongState(*row, JobState::kQueued);
+    Attempt attempt;
+    attempt.number = ++row->job.attempt_count;
+    attempt.start_time_us = clock_.NowUs();
+    attempt.fingerprint = fingerprint;
+    row->job.attempts.push_back(attempt);
+    row->job.state = JobState::kRunning;
+    if (row->job.start_time_us == 0) row->job.start_time_us = attempt.start_time_us;
+    return StartedAttempt{
+        attempt.number,
+        Append(*row, JobEvent::StateChange{JobState::kRunning, StopReason::kNone, "", attempt.number})};
+  }
+
+  absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
+                                                      const EpochRecord& record) override {
+    if (absl::Status failure = Enter(Call::kAppendEpoch); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (!IsActive(row->job.state)) {
+      return absl::AbortedError(absl::StrCat("job ", id, " is not running"));
+    }
+    EpochRecord stored = record;
+    stored.attempt = attempt;
+    stored.time_us = clock_.NowUs();
+    if (!row->epochs.emplace(record.epoch, stored).second) return std::optional<JobEvent>();
+    return std::optional<JobEvent>(Append(*row, std::move(stored)));
+  }
+
+  absl::StatusOr<JobEvent> AppendWarning(JobId id, const std::string& text) override {
+    if (absl::Status failure = Enter(Call::kAppendWarning); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    return Append(*row, JobEvent::Warning{text});
+  }
+
+  absl::StatusOr<std::vector<JobEvent>> EndAttempt(JobId id, int64_t attempt,
+                                                   const AttemptEnd& end) override {
+    if (absl::Status failure = Enter(Call::kEndAttempt); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (row->job.state != end.from) return WrongState(*row, end.from);
+    if (absl::Status legal = CheckChange(end.from, end.to); !legal.ok()) return legal;
+    std::vector<JobEvent> events;
+    if (end.result.has_value()) {
+      row->job.result = end.result;
+      events.push_back(Append(*row, *end.result));
+    }
+    Attempt& ended = row->job.attempts.at(static_cast<size_t>(attempt - 1));
+    ended.end_time_us = clock_.NowUs();
+    ended.outcome = end.outcome;
+    events.push_back(SetState(*row, end.to, end.stop_reason, end.message));
+    return events;
+  }
+
+  absl::StatusOr<JobEvent> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
+                                       const std::string& message) override {
+    if (absl::Status failure = Enter(Call::kChangeState); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (row->job.state != from) return WrongState(*row, from);
+    if (absl::Status legal = CheckChange(from, to); !legal.ok()) return legal;
+    return SetState(*row, to, stop_reason, message);
+  }
+
+  absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override {
+    if (absl::Status failure = Enter(Call::kRecoverInterrupted); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<JobId> changed;
+    for (auto& [id, row] : rows_) {
+      if (!IsActive(row.job.state)) continue;
+      for (Attempt& attempt : row.job.attempts) {
+        if (attempt.end_time_us != 0) continue;
+        attempt.end_time_us = clock_.NowUs();
+        attempt.outcome = "INTERRUPTED";
+      }
+      const JobState next = NextState(row.job.state, JobTransition::kInterrupt).value();
+      SetState(row, next, IsTerminal(next) ? StopReason::kUser : StopReason::kNone, "");
+      changed.push_back(id);
+    }
+    return changed;
+  }
+
+  absl::Status DeleteJob(JobId id) override {
+    if (absl::Status failure = Enter(Call::kDeleteJob); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (!IsTerminal(row->job.state)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
+    }
+    rows_.erase(id);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Job> GetJob(JobId id) override {
+    if (absl::Status failure = Enter(Call::kGetJob); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    return row->job;
+  }
+
+  absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) override {
+    if (absl::Status failure = Enter(Call::kListJobs); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<Job> jobs;
+    for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
+      const Job& job = row->second.job;
+      if (static_cast<int64_t>(jobs.size()) >= query.limit) break;
+      if (query.before_id != 0 && job.id >= query.before_id) continue;
+      if (!query.states.empty() &&
+          std::find(query.states.begin(), query.states.end(), job.state) == query.states.end()) {
+        continue;
+      }
+      if (job.name.find(query.name_contains) == std::string::npos) continue;
+      jobs.push_back(ForList(job));
+    }
+    return jobs;
+  }
+
+  absl::StatusOr<std::vector<Job>> ListQueued() override {
+    if (absl::Status failure = Enter(Call::kListQueued); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<Job> jobs;
+    for (const auto& [id, row] : rows_) {
+      if (row.job.state == JobState::kQueued) jobs.push_back(ForList(row.job));
+    }
+    std::stable_sort(jobs.begin(), jobs.end(),
+                     [](const Job& a, const Job& b) { return a.priority > b.priority; });
+    return jobs;
+  }
+
+  absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override {
+    if (absl::Status failure = Enter(Call::kListEpochs); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(query.job_id, row); !missing.ok()) return missing;
+    std::vector<EpochRecord> epochs;
+    for (auto it = row->epochs.upper_bound(query.after_epoch); it != row->epochs.end(); ++it) {
+      if (static_cast<int64_t>(epochs.size()) >= query.limit) break;
+      EpochRecord record = it->second;
+      if (!query.metrics.empty()) {
+        std::erase_if(record.metrics, [&query](const MetricValue& metric) {
+          return std::find(query.metrics.begin(), query.metrics.end(), metric.name) ==
+                 query.metrics.end();
+        });
+      }
+      epochs.push_back(std::move(record));
+    }
+    return epochs;
+  }
+
+  absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,
+                                                   int64_t limit) override {
+    if (absl::Status failure = Enter(Call::kListEvents); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    std::vector<JobEvent> events;
+    for (const JobEvent& event : row->events) {
+      if (static_cast<int64_t>(events.size()) >= limit) break;
+      if (event.sequence > after_sequence) events.push_back(event);
+    }
+    return events;
+  }
+
+ private:
+  struct Row {
+    Job job;
+    std::map<int64_t, EpochRecord> epochs;
+    std::vector<JobEvent> events;
+  };
+  struct Hooks {
+    int64_t failures = 0;
+    absl::Status status;
+    std::function<void()> before;
+    int64_t calls = 0;
+  };
+
+  absl::Status Enter(Call call) {
+    std::function<void()> before;
+    {
+      const MutexLock lock(mutex_);
+      before = hooks_[static_cast<size_t>(call)].before;
+    }
+    if (before) before();
+    const MutexLock lock(mutex_);
+    Hooks& hooks = hooks_[static_cast<size_t>(call)];
+    hooks.calls += 1;
+    if (hooks.failures == 0) return absl::OkStatus();
+    if (hooks.failures > 0) hooks.failures -= 1;
+    return hooks.status;
+  }
+
+  absl::Status Find(JobId id, Row*& row) ANNEAL_REQUIRES(mutex_) {
+    const auto it = rows_.find(id);
+    if (it == rows_.end()) return absl::NotFoundError(absl::StrCat("there is no job ", id));
+    row = &it->second;
+    return absl::OkStatus();
+  }
+
+  static absl::Status WrongState(const Row& row, JobState expected) {
+    return absl::AbortedError(absl::StrCat("job ", row.job.id, " is ",
+                                           ToAbsl(JobStateName(row.job.state)), ", not ",
+                                           ToAbsl(JobStateName(expected))));
+  }
+
+  static absl::Status CheckChange(JobState from, JobState to) {
+    for (const JobTransition transition : kAllJobTransitions) {
+      if (NextState(from, transition) == to) return absl::OkStatus();
+    }
+    return absl::InternalError(absl::StrCat("no transition leads from ", ToAbsl(JobStateName(from)),
+                                            " to ", ToAbsl(JobStateName(to))));
+  }
+
+  JobEvent SetState(Row& row, JobState to, StopReason reason, const std::string& message)
+      ANNEAL_REQUIRES(mutex_) {
+    row.job.state = to;
+    row.job.stop_reason = reason;
+    row.job.message = message;
+    if (IsTerminal(to)) row.job.end_time_us = clock_.NowUs();
+    return Append(row, JobEvent::StateChange{to, reason, message, row.job.attempt_count});
+  }
+
+  template <typename What>
+  JobEvent Append(Row& row, What what) ANNEAL_REQUIRES(mutex_) {
+    JobEvent event;
+    event.job_id = row.job.id;
+    event.sequence = static_cast<int64_t>(row.events.size()) + 1;
+    event.time_us = clock_.NowUs();
+    event.what = std::move(what);
+    row.events.push_back(event);
+    return event;
+  }
+
+  static Job ForList(Job job) {
+    job.spec.clear();
+    job.attempts.clear();
+    job.result.reset();
+    return job;
+  }
+
+  const Clock& clock_;
+
+  mutable Mutex mutex_;
+  JobId next_id_ ANNEAL_GUARDED_BY(mutex_) = 1;
+  std::map<JobId, Row> rows_ ANNEAL_GUARDED_BY(mutex_);
+  std::map<std::string, JobId> requests_ ANNEAL_GUARDED_BY(mutex_);
+  std::array<Hooks, static_cast<size_t>(Call::kCount)> hooks_ ANNEAL_GUARDED_BY(mutex_);
+};
+
+}  // namespace anneal
