@@ -13,12 +13,15 @@
 
 namespace anneal {
 
-// Thread-safe. Events of one job must be published in order of their sequence, after their commit. A watcher that joins
-// late reads what it missed from the store: subscribe first, then replay, then drop what it has seen by sequence number.
+// Thread-safe. Events of one job must be published in order of their sequence, after their commit (JobRecorder sees to
+// both). The events of a job's creation are not published: nobody can know the job before. A watcher that joins late
+// reads what it missed from the store: subscribe first, then replay, then drop what it has seen by sequence number.
+//
+// Watchers are called under the bus's lock: that is what makes a Subscription's end final.
 class EventBus {
  public:
-  // Called by the publishing thread, one call at a time per watcher: must be quick and must not block. Must not publish,
-  // subscribe or unsubscribe.
+  // Called by the publishing thread, one call at a time: must be quick and must neither block nor throw. Must not
+  // publish, subscribe, unsubscribe or call the Scheduler. A snapshot of the progress may come after the last event.
   struct Watcher {
     std::function<void(const std::shared_ptr<const JobEvent>&)> on_event;
     std::function<void(const std::shared_ptr<const ProgressSnapshot>&)> on_progress;  // may be empty

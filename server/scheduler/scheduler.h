@@ -46,13 +46,16 @@ class Scheduler {
   virtual ~Scheduler() = default;
 
   // Puts what an earlier process left running back into the queue, fills the queue from the store, starts the workers.
+  // Errors of Store::RecoverInterrupted and ListQueued; INVALID_ARGUMENT: no workers asked for; RESOURCE_EXHAUSTED: more
+  // than the system has threads; FAILED_PRECONDITION: it was started or stopped before.
   virtual absl::Status Start() = 0;
 
   // No new attempts; running ones stop within a batch, end INTERRUPTED and go back to the queue. Blocks until the
   // workers have ended. Safe to call twice.
   virtual void Stop() = 0;
 
-  // Stores and queues. Errors of Store::CreateJob; UNAVAILABLE after Stop().
+  // Stores and queues. The events are in the store and in the answer, but not on the bus: nobody can watch the job yet.
+  // Errors of Store::CreateJob; UNAVAILABLE after Stop().
   virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
 
   // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a batch); CANCELLING stays.

@@ -1,0 +1,49 @@
+// Stores what a training reports while it runs.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/core/clock.h"
+#include "server/core/job.h"
+#include "server/core/metrics.h"
+#include "server/engine/engine.h"
+#include "server/scheduler/job_recorder.h"
+
+namespace anneal {
+
+// Of one attempt; used by the training thread only.
+class AttemptObserver final : public TrainingObserver {
+ public:
+  // `storage_retry_us`: how long a write is retried. `stop` ends the retrying.
+  AttemptObserver(JobRecorder& recorder, const Clock& clock, int64_t storage_retry_us, JobId id,
+                  int64_t attempt, std::stop_token stop)
+      : recorder_(recorder),
+        clock_(clock),
+        storage_retry_us_(storage_retry_us),
+        id_(id),
+        attempt_(attempt),
+        stop_(std::move(stop)) {}
+
+  // An error is kept, see below.
+  absl::Status OnEpoch(const EpochRecord& record) override;
+
+  // A warning that cannot be stored is dropped: the next epoch will meet the same trouble, and that one counts.
+  void OnWarning(const std::string& text) override;
+
+  // OK, or why an epoch could not be stored: a sentence for people. CANCELLED: because the job was stopped meanwhile.
+  const absl::Status& error() const { return error_; }
+
+ private:
+  JobRecorder& recorder_;
+  const Clock& clock_;
+  const int64_t storage_retry_us_;
+  const JobId id_;
+  const int64_t attempt_;
+  const std::stop_token stop_;
+  absl::Status error_;
+};
+
+}  // namespace anneal

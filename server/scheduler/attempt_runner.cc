@@ -1,0 +1,128 @@
+#include "server/scheduler/attempt_runner.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "anneal/v1/job.pb.h"
+#include "server/core/strings.h"
+#include "server/scheduler/attempt_observer.h"
+#include "server/scheduler/storage_retry.h"
+#include "server/spec/validated_spec.h"
+
+namespace anneal {
+namespace {
+
+// Of the device that the stored spec asks for. A spec that cannot be read, and an engine that throws, are reported by
+// the training, not here.
+std::string FingerprintFor(const Job& stored, const Engine& engine) {
+  try {
+    v1::JobSpec spec;
+    return spec.ParseFromString(stored.spec) ? engine.Fingerprint(spec.training().device()) : "unknown";
+  } catch (...) {
+    return "unknown";
+  }
+}
+
+std::string Describe(const std::vector<Violation>& violations) {
+  constexpr size_t kShown = 5;
+  std::string text = "the spec, accepted when it was submitted, is not valid any more";
+  for (size_t i = 0; i < std::min(violations.size(), kShown); ++i) {
+    absl::StrAppend(&text, i == 0 ? ": " : "; ", violations[i].field, ": ", violations[i].description);
+  }
+  if (violations.size() > kShown) absl::StrAppend(&text, "; and ", violations.size() - kShown, " more");
+  return text;
+}
+
+}  // namespace
+
+AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token& shutdown) {
+  const absl::StatusOr<Job> stored = store_.GetJob(job.id);
+  if (!stored.ok()) return CannotBegin(job.id, stored.status());
+  const std::string fingerprint = FingerprintFor(*stored, engine_);
+  if (job.stop.stop_requested()) return Result::kQueueAgain;  // no attempt for nothing
+  const absl::StatusOr<int64_t> attempt = recorder_.BeginAttempt(job.id, fingerprint);
+  if (!attempt.ok()) return CannotBegin(job.id, attempt.status());
+  return WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+}
+
+AttemptRunner::Result AttemptRunner::CannotBegin(JobId id, const absl::Status& status) {
+  // Cancelled or deleted since it was taken from the queue.
+  if (absl::IsAborted(status) || absl::IsNotFound(status)) return Result::kDone;
+  if (IsTransient(status)) return Result::kTryLater;
+  // Where the store is as bad as that, the warning may fail too: nothing more can be done.
+  (void)recorder_.AppendWarning(
+      id, absl::StrCat("the job could not be started, and is left in the queue until the daemon "
+                       "starts again: ",
+                       status.ToString()));
+  return Result::kDone;
+}
+
+AttemptEnding AttemptRunner::Train(const Job& stored, int64_t attempt, RunningJob& job) {
+  // One job can never stop the daemon. Engine::Train promises not to throw; this is for broken promises and bad_alloc.
+  try {
+    return TrainOrThrow(stored, attempt, job);
+  } catch (const std::exception& error) {
+    return FailedEnding(StopReason::kInternal,
+                        absl::StrCat("an exception ended the training: ", error.what()));
+  } catch (...) {
+    return FailedEnding(StopReason::kInternal, "an exception of unknown type ended the training");
+  }
+}
+
+AttemptEnding AttemptRunner::TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job) {
+  v1::JobSpec spec;
+  if (!spec.ParseFromString(stored.spec)) {
+    return FailedEnding(StopReason::kInternal,
+                        absl::StrCat("the stored spec (", stored.spec.size(),
+                                     " bytes) is not a serialized anneal.v1.JobSpec"));
+  }
+  // The data set may have vanished or changed since the job was submitted.
+  const ValidationResult judged = Validate(spec, catalog_);
+  if (!judged.spec.has_value()) {
+    return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
+  }
+
+  AttemptObserver observer(recorder_, clock_, storage_retry_us_, job.id, attempt,
+                           job.stop.get_token());
+  absl::StatusOr<TrainingOutcome> trained =
+      engine_.Train(*judged.spec, job.stop.get_token(), observer, job.progress);
+  if (!observer.error().ok() && trained.ok() && trained->stop_reason == StopReason::kStorage) {
+    // The engine cannot know that the write was given up because of the stop request.
+    if (absl::IsCancelled(observer.error())) {
+      trained = observer.error();
+    } else {
+      trained->message = std::string(observer.error().message());
+    }
+  }
+  return EndingOf(std::move(trained), job.stop.stop_requested());
+}
+
+AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,
+                                              const AttemptEnding& ending,
+                                              const std::stop_token& shutdown) {
+  JobState from = JobState::kRunning;
+  Backoff backoff;
+  for (;;) {
+    const AttemptEnd end = MakeAttemptEnd(from, ending);
+    const absl::Status written = recorder_.EndAttempt(id, attempt, end);
+    if (written.ok()) {
+      return end.to == JobState::kQueued ? Result::kQueueAgain : Result::kDone;
+    }
+    if (absl::IsNotFound(written)) return Result::kDone;
+    if (absl::IsAborted(written)) {
+      // Cancelled meanwhile; or an earlier try was written although the store said otherwise.
+      const absl::StatusOr<Job> now = store_.GetJob(id);
+      if (absl::IsNotFound(now.status()) || (now.ok() && !IsActive(now->state))) return Result::kDone;
+      if (now.ok() && now->state != from) {
+        from = now->state;
+        continue;
+      }
+    }
+    if (!backoff.Wait(shutdown)) return Result::kDone;
+  }
+}
+
+}  // namespace anneal

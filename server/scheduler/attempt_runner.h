@@ -1,0 +1,60 @@
+// One attempt of one job, from BeginAttempt to EndAttempt.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+
+#include "server/core/clock.h"
+#include "server/core/dataset_info.h"
+#include "server/core/job.h"
+#include "server/engine/engine.h"
+#include "server/scheduler/attempt_ending.h"
+#include "server/scheduler/job_recorder.h"
+#include "server/scheduler/running_job.h"
+#include "storage/store.h"
+
+namespace anneal {
+
+// Thread-safe.
+class AttemptRunner {
+ public:
+  enum class Result {
+    kDone,        // nothing is left to do: it ended, or was not QUEUED any more
+    kQueueAgain,  // it is QUEUED: it was interrupted, or stopped before it began
+    kTryLater,    // it is QUEUED: the store could not begin the attempt now
+  };
+
+  // What it is given must outlive it. `storage_retry_us`: as in Scheduler::Options.
+  AttemptRunner(Store& store, JobRecorder& recorder, Engine& engine, const DatasetCatalog& catalog,
+                const Clock& clock, int64_t storage_retry_us)
+      : store_(store),
+        recorder_(recorder),
+        engine_(engine),
+        catalog_(catalog),
+        clock_(clock),
+        storage_retry_us_(storage_retry_us) {}
+
+  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the training, `shutdown`
+  // the retrying of its last write: what is then left RUNNING is found by Store::RecoverInterrupted at the next start.
+  //
+  // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone with a warning to the
+  // watchers: the other jobs go on, and this one is tried again at the next start.
+  Result Run(RunningJob& job, const std::stop_token& shutdown);
+
+ private:
+  Result CannotBegin(JobId id, const absl::Status& status);
+  AttemptEnding Train(const Job& stored, int64_t attempt, RunningJob& job);
+  AttemptEnding TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job);
+  Result WriteEnd(JobId id, int64_t attempt, const AttemptEnding& ending,
+                  const std::stop_token& shutdown);
+
+  Store& store_;
+  JobRecorder& recorder_;
+  Engine& engine_;
+  const DatasetCatalog& catalog_;
+  const Clock& clock_;
+  const int64_t storage_retry_us_;
+};
+
+}  // namespace anneal

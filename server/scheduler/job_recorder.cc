@@ -1,0 +1,48 @@
+#include "server/scheduler/job_recorder.h"
+
+#include <optional>
+#include <utility>
+
+#include "server/core/status_macros.h"
+
+namespace anneal {
+
+absl::StatusOr<int64_t> JobRecorder::BeginAttempt(JobId id, const std::string& fingerprint) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(StartedAttempt started, store_.BeginAttempt(id, fingerprint));
+  bus_.Publish(std::move(started.event));
+  return started.attempt;
+}
+
+absl::Status JobRecorder::AppendEpoch(JobId id, int64_t attempt, const EpochRecord& record) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(std::optional<JobEvent> event, store_.AppendEpoch(id, attempt, record));
+  if (event.has_value()) bus_.Publish(*std::move(event));
+  return absl::OkStatus();
+}
+
+absl::Status JobRecorder::AppendWarning(JobId id, const std::string& text) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(JobEvent event, store_.AppendWarning(id, text));
+  bus_.Publish(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::Status JobRecorder::EndAttempt(JobId id, int64_t attempt, const AttemptEnd& end) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(std::vector<JobEvent> events, store_.EndAttempt(id, attempt, end));
+  for (JobEvent& event : events) bus_.Publish(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> JobRecorder::ChangeState(JobId id, JobState from, JobState to,
+                                                 StopReason stop_reason,
+                                                 const std::string& message) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(JobEvent event, store_.ChangeState(id, from, to, stop_reason, message));
+  const int64_t time_us = event.time_us;
+  bus_.Publish(std::move(event));
+  return time_us;
+}
+
+}  // namespace anneal

@@ -1,0 +1,255 @@
+// How the parts meet:
+//
+//   Submit -> store -> queue_ -> (worker thread) -> AttemptRunner -> JobRecorder -> store, then EventBus
+//   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
+//
+// `mutex_` guards the queue and the list of what runs, and is never held during a call of the store. The queue is
+// therefore only nearly in step with the store, and made so that nothing bad comes of it: a job in the queue that is not
+// QUEUED in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of the two that can
+// race to leave such a ghost behind looks again after its own step:
+//
+//   Submit  puts the job into the queue, then reads its state, and takes it out again if it is not QUEUED;
+//   Cancel  stores CANCELLED, then takes the job out of the queue;
+//   a worker whose attempt could not begin puts the job back, unless Cancel has marked it in the same lock.
+#include "server/scheduler/scheduler.h"
+
+#include <memory>
+#include <stop_token>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/mutex.h"
+#include "server/core/status_macros.h"
+#include "server/core/strings.h"
+#include "server/scheduler/attempt_runner.h"
+#include "server/scheduler/job_recorder.h"
+#include "server/scheduler/progress_ticker.h"
+#include "server/scheduler/queue.h"
+#include "server/scheduler/running_job.h"
+#include "server/scheduler/storage_retry.h"
+#include "server/scheduler/worker_pool.h"
+
+namespace anneal {
+namespace {
+
+class SchedulerImpl final : public Scheduler {
+ public:
+  SchedulerImpl(Store& store, Engine& engine, EventBus& bus, const DatasetCatalog& catalog,
+                const Clock& clock, const Options& options)
+      : store_(store),
+        clock_(clock),
+        worker_count_(options.workers),
+        recorder_(store, bus),
+        runner_(store, recorder_, engine, catalog, clock, options.storage_retry_us),
+        ticker_(bus, clock, options.progress_interval_us) {}
+
+  ~SchedulerImpl() override { Stop(); }
+
+  absl::Status Start() override;
+  void Stop() override;
+  absl::StatusOr<CreatedJob> Submit(const NewJob& job) override;
+  absl::StatusOr<Job> Cancel(JobId id) override;
+  absl::Status Delete(JobId id) override;
+  std::optional<ProgressSnapshot> Progress(JobId id) const override;
+  int64_t QueuePosition(JobId id) const override;
+  Counts GetCounts() const override;
+
+ private:
+  struct Running {
+    std::shared_ptr<RunningJob> job;
+    bool cancelled = false;  // by Cancel, when it was still QUEUED in the store
+  };
+
+  void Enqueue(JobId id, int32_t priority);
+  void Work();
+  std::shared_ptr<RunningJob> TakeNext();
+  void PutDown(const RunningJob& job, AttemptRunner::Result result);
+  void Withdraw(JobId id);
+
+  Store& store_;
+  const Clock& clock_;
+  const int worker_count_;
+  JobRecorder recorder_;
+  AttemptRunner runner_;
+  ProgressTicker ticker_;
+  std::stop_source shutdown_;
+
+  // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them beside each other.
+  Mutex lifecycle_mutex_;
+  bool started_ ANNEAL_GUARDED_BY(lifecycle_mutex_) = false;
+  WorkerPool workers_ ANNEAL_GUARDED_BY(lifecycle_mutex_);
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ANNEAL_GUARDED_BY(mutex_) = false;
+  JobQueue queue_ ANNEAL_GUARDED_BY(mutex_);
+  std::unordered_map<JobId, Running> running_ ANNEAL_GUARDED_BY(mutex_);
+};
+
+absl::Status SchedulerImpl::Start() {
+  const MutexLock lifecycle(lifecycle_mutex_);
+  if (started_ || shutdown_.stop_requested()) {
+    return absl::FailedPreconditionError("the scheduler can be started once");
+  }
+  if (worker_count_ < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("workers is ", worker_count_, "; it must be at least 1"));
+  }
+  RETURN_IF_ERROR(store_.RecoverInterrupted().status());
+  ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());
+  for (const Job& job : queued) Enqueue(job.id, job.priority);
+  started_ = true;
+  RETURN_IF_ERROR(ticker_.Start());
+  return workers_.Start("worker", worker_count_, [this] { Work(); });
+}
+
+void SchedulerImpl::Stop() {
+  const MutexLock lifecycle(lifecycle_mutex_);
+  std::vector<std::shared_ptr<RunningJob>> running;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    for (const auto& [id, each] : running_) running.push_back(each.job);
+  }
+  changed_.NotifyAll();
+  for (const auto& job : running) job->stop.request_stop();
+  shutdown_.request_stop();
+  workers_.Join();
+  ticker_.Stop();
+}
+
+absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return absl::UnavailableError("the daemon is stopping; submit again when it is back");
+  }
+  ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
+  // Also where the job was known: the first Submit may have been told of a failure that was none.
+  if (created.job.state == JobState::kQueued) {
+    Enqueue(created.job.id, created.job.priority);
+    const absl::StatusOr<Job> now = store_.GetJob(created.job.id);
+    if (absl::IsNotFound(now.status()) || (now.ok() && now->state != JobState::kQueued)) {
+      const MutexLock lock(mutex_);
+      queue_.Remove(created.job.id);
+    }
+  }
+  return created;
+}
+
+absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
+  // Each round that fails has lost a race against a change of state, and there are few of these in a job's life.
+  constexpr int kRounds = 16;
+  for (int round = 0; round < kRounds; ++round) {
+    ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
+    if (IsTerminal(job.state)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("job ", id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
+    }
+    const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
+    if (!next.has_value()) return job;  // CANCELLING
+    const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
+    const absl::StatusOr<int64_t> time_us = recorder_.ChangeState(id, job.state, *next, reason, "");
+    if (absl::IsAborted(time_us.status())) continue;
+    RETURN_IF_ERROR(time_us.status());
+    Withdraw(id);
+    job.state = *next;
+    job.stop_reason = reason;
+    job.message.clear();
+    if (IsTerminal(*next)) job.end_time_us = *time_us;
+    return job;
+  }
+  return absl::AbortedError(
+      absl::StrCat("job ", id, " changed its state ", kRounds, " times while it was being cancelled; try again"));
+}
+
+// What is left to do for a job that the store has as CANCELLED or CANCELLING.
+void SchedulerImpl::Withdraw(JobId id) {
+  std::shared_ptr<RunningJob> running;
+  {
+    const MutexLock lock(mutex_);
+    queue_.Remove(id);
+    if (const auto entry = running_.find(id); entry != running_.end()) {
+      entry->second.cancelled = true;
+      running = entry->second.job;
+    }
+  }
+  if (running != nullptr) running->stop.request_stop();
+}
+
+absl::Status SchedulerImpl::Delete(JobId id) { return store_.DeleteJob(id); }
+
+std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {
+  std::shared_ptr<const RunningJob> job;
+  {
+    const MutexLock lock(mutex_);
+    const auto entry = running_.find(id);
+    if (entry == running_.end()) return std::nullopt;
+    job = entry->second.job;
+  }
+  return job->progress.Snapshot(clock_.MonotonicUs());
+}
+
+int64_t SchedulerImpl::QueuePosition(JobId id) const {
+  const MutexLock lock(mutex_);
+  return queue_.Position(id);
+}
+
+Scheduler::Counts SchedulerImpl::GetCounts() const {
+  const MutexLock lock(mutex_);
+  return {static_cast<int>(running_.size()), queue_.size()};
+}
+
+void SchedulerImpl::Enqueue(JobId id, int32_t priority) {
+  {
+    const MutexLock lock(mutex_);
+    if (running_.contains(id) || !queue_.Push(id, priority)) return;
+  }
+  changed_.NotifyOne();
+}
+
+void SchedulerImpl::Work() {
+  Backoff backoff;
+  while (const std::shared_ptr<RunningJob> job = TakeNext()) {
+    ticker_.Add(job);
+    const AttemptRunner::Result result = runner_.Run(*job, shutdown_.get_token());
+    ticker_.Remove(job->id);
+    PutDown(*job, result);
+    if (result == AttemptRunner::Result::kTryLater) {
+      backoff.Wait(shutdown_.get_token());
+    } else {
+      backoff.Reset();
+    }
+  }
+}
+
+// Blocks until a job is there; null when the scheduler stops.
+std::shared_ptr<RunningJob> SchedulerImpl::TakeNext() {
+  const MutexLock lock(mutex_);
+  while (!stopping_ && queue_.empty()) changed_.Wait(mutex_);
+  if (stopping_) return nullptr;
+  const JobQueue::Entry first = *queue_.Pop();
+  auto job = std::make_shared<RunningJob>(first.id, first.priority);
+  running_.emplace(first.id, Running{job, false});
+  return job;
+}
+
+void SchedulerImpl::PutDown(const RunningJob& job, AttemptRunner::Result result) {
+  const MutexLock lock(mutex_);
+  const auto entry = running_.find(job.id);
+  const bool cancelled = entry->second.cancelled;
+  running_.erase(entry);
+  // No other worker is woken: this one asks for the first job next, after a wait if the store is in trouble.
+  if (result != AttemptRunner::Result::kDone && !cancelled) queue_.Push(job.id, job.priority);
+}
+
+}  // namespace
+
+std::unique_ptr<Scheduler> Scheduler::Create(Store& store, Engine& engine, EventBus& bus,
+                                             const DatasetCatalog& catalog, const Clock& clock,
+                                             const Options& options) {
+  return std::make_unique<SchedulerImpl>(store, engine, bus, catalog, clock, options);
+}
+
+}  // namespace anneal
