@@ -1,0 +1,36 @@
+// Core structs -> messages of the API. Times are microseconds since the epoch; 0 leaves the field out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include "absl/status/statusor.h"
+#include "anneal/v1/dataset_service.pb.h"
+#include "anneal/v1/job.pb.h"
+#include "anneal/v1/result.pb.h"
+#include "server/core/dataset_info.h"
+#include "server/core/job.h"
+#include "server/core/metrics.h"
+
+namespace anneal {
+
+google::protobuf::Timestamp ToTimestamp(int64_t time_us);
+
+v1::EpochMetrics ToProto(JobId job_id, const EpochRecord& record);
+v1::TrainingResult ToProto(const TrainingResult& result);
+v1::Progress ToProto(const ProgressSnapshot& snapshot);
+v1::JobEvent ToProto(const JobEvent& event);
+v1::Dataset ToProto(const DatasetInfo& info);
+
+// With the spec where `job.spec` is not empty; without progress and queue_position. DATA_LOSS: the stored spec does not
+// parse.
+absl::StatusOr<v1::Job> ToProto(const Job& job);
+
+// A job id as the API writes it: decimal, from 1, no sign, no leading zeros. Nothing for any other text.
+std::optional<JobId> ParseJobId(std::string_view text);
+
+}  // namespace anneal

@@ -1,0 +1,352 @@
+#include "server/rpc/job_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/status_macros.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/digest.h"
+#include "server/rpc/page_token.h"
+#include "server/rpc/status.h"
+#include "server/rpc/unary.h"
+#include "server/rpc/unknown_fields.h"
+#include "server/rpc/utf8.h"
+#include "server/rpc/watch_reactor.h"
+#include "server/spec/defaults.h"
+#include "server/spec/validated_spec.h"
+
+namespace anneal {
+namespace {
+
+absl::Status JobNotFound(const std::string& id) {
+  return WithReason(absl::NotFoundError(absl::StrCat("no job '", Shorten(id, 60), "'")), "JOB_NOT_FOUND");
+}
+
+absl::StatusOr<JobId> RequireJobId(const std::string& text) {
+  const std::optional<JobId> id = ParseJobId(text);
+  if (!id.has_value()) return JobNotFound(text);
+  return *id;
+}
+
+// An error about the job `id`, with the reason that clients can tell apart.
+absl::Status AboutJob(const std::string& id, const absl::Status& status, std::string_view precondition) {
+  if (absl::IsNotFound(status)) return JobNotFound(id);
+  if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
+  return status;
+}
+
+// What a page token is bound to.
+template <typename Request>
+std::string QueryOf(Request request) {
+  request.clear_page_token();
+  request.clear_page_size();
+  return request.GetDescriptor()->full_name() + SerializeDeterministic(request);
+}
+
+}  // namespace
+
+JobService::JobService(Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
+                       const DatasetCatalog& catalog)
+    : store_(store), scheduler_(scheduler), bus_(bus), engine_(engine), catalog_(catalog) {}
+
+void JobService::StopWatching() {
+  watches_.Close(WithReason(
+      absl::UnavailableError("the daemon is stopping; watch again from the last sequence number"), "STOPPING"));
+}
+
+absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequest& request) {
+  const auto spec_bytes = static_cast<int64_t>(request.spec().ByteSizeLong());
+  if (spec_bytes > kMaxSpecBytes) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat("the spec has ", spec_bytes,
+                                                                " bytes; at most ", kMaxSpecBytes, " are taken")),
+                      "SPEC_TOO_LARGE");
+  }
+  std::vector<Violation> violations;
+  if (request.priority() < kMinPriority || request.priority() > kMaxPriority) {
+    violations.push_back({"priority", absl::StrCat("must be from ", kMinPriority, " to ", kMaxPriority, ", is ",
+                                                   request.priority())});
+  }
+  if (request.request_id().size() > kMaxRequestIdBytes) {
+    violations.push_back({"request_id", absl::StrCat("must have at most ", kMaxRequestIdBytes, " bytes, has ",
+                                                     request.request_id().size())});
+  }
+  ValidationResult validation;
+  if (request.has_spec()) {
+    std::vector<Violation> unknown = FindUnknownFields(request.spec());
+    validation = Validate(request.spec(), catalog_);
+    std::move(unknown.begin(), unknown.end(), std::back_inserter(violations));
+    std::move(validation.violations.begin(), validation.violations.end(), std::back_inserter(violations));
+  } else {
+    violations.push_back({"spec", "is missing"});
+  }
+  if (!violations.empty()) return InvalidRequest(violations);
+  if (const absl::Status device = engine_.CheckDevice(request.spec().training().device()); !device.ok()) {
+    return WithReason(device, "DEVICE_UNAVAILABLE");
+  }
+
+  NewJob wanted;
+  wanted.name = request.spec().name();
+  wanted.priority = request.priority();
+  wanted.spec = SerializeDeterministic(request.spec());
+  wanted.spec_sha256 = Sha256Hex(wanted.spec);
+  wanted.request_id = request.request_id();
+  wanted.warnings = validation.warnings;
+
+  v1::CreateJobResponse response;
+  *response.mutable_summary() = validation.spec->summary();
+  for (const std::string& warning : validation.warnings) response.add_warnings(ToUtf8(warning));
+  if (request.validate_only()) {
+    v1::Job* job = response.mutable_job();
+    job->set_name(wanted.name);
+    job->set_priority(wanted.priority);
+    *job->mutable_spec() = request.spec();
+    job->set_spec_sha256(wanted.spec_sha256);
+    return response;
+  }
+  absl::StatusOr<CreatedJob> created = scheduler_.Submit(wanted);
+  if (!created.ok()) {
+    return absl::IsAlreadyExists(created.status()) ? WithReason(created.status(), "REQUEST_ID_REUSED")
+                                                   : created.status();
+  }
+  if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
+  ASSIGN_OR_RETURN(*response.mutable_job(), WithLiveState(created->job));
+  return response;
+}
+
+absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  const absl::StatusOr<Job> job = store_.GetJob(id);
+  if (!job.ok()) return AboutJob(request.id(), job.status(), "");
+  return WithLiveState(*job);
+}
+
+absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
+  ASSIGN_OR_RETURN(v1::Job proto, ToProto(job));
+  if (job.state == JobState::kQueued) {
+    proto.set_queue_position(scheduler_.QueuePosition(job.id));
+  } else if (IsActive(job.state)) {
+    if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
+      *proto.mutable_progress() = ToProto(*snapshot);
+    }
+  } else if (IsTerminal(job.state) && proto.has_spec()) {
+    const int64_t epochs = defaults::Epochs(proto.spec().training());
+    ASSIGN_OR_RETURN(const std::optional<EpochRecord> last, LastEpoch(job, epochs));
+    if (last.has_value()) {
+      ProgressSnapshot snapshot;
+      snapshot.epoch = last->epoch;
+      snapshot.epochs = epochs;
+      snapshot.metrics = last->metrics;
+      if (!job.attempts.empty()) {
+        const Attempt& attempt = job.attempts.back();
+        snapshot.elapsed_us = std::max<int64_t>(0, attempt.end_time_us - attempt.start_time_us);
+      }
+      *proto.mutable_progress() = ToProto(snapshot);
+    }
+  }
+  return proto;
+}
+
+absl::StatusOr<std::optional<EpochRecord>> JobService::LastEpoch(const Job& job, int64_t epochs) {
+  // The store lists epochs after a number. Bisection finds the greatest number that has one after it: `low` always has
+  // (`found` is it), `high` never.
+  const auto first_after = [&](int64_t epoch) -> absl::StatusOr<std::optional<EpochRecord>> {
+    EpochQuery query;
+    query.job_id = job.id;
+    query.after_epoch = epoch;
+    query.limit = 1;
+    ASSIGN_OR_RETURN(std::vector<EpochRecord> rows, store_.ListEpochs(query));
+    if (rows.empty()) return std::nullopt;
+    return std::move(rows.front());
+  };
+  ASSIGN_OR_RETURN(std::optional<EpochRecord> found, first_after(0));
+  if (!found.has_value()) return found;
+  int64_t low = found->epoch - 1;
+  int64_t high = std::max(epochs, found->epoch);
+  // Most jobs ended where their result says.
+  if (job.result.has_value() && job.result->epochs > found->epoch) {
+    ASSIGN_OR_RETURN(std::optional<EpochRecord> guess, first_after(job.result->epochs - 1));
+    if (guess.has_value()) {
+      found = std::move(guess);
+      low = found->epoch - 1;
+      high = std::max(high, found->epoch);
+      ASSIGN_OR_RETURN(const std::optional<EpochRecord> later, first_after(found->epoch));
+      if (!later.has_value()) return found;
+    }
+  }
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    ASSIGN_OR_RETURN(std::optional<EpochRecord> row, first_after(middle));
+    if (row.has_value()) {
+      found = std::move(row);
+      low = found->epoch - 1;
+    } else {
+      high = middle;
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest& request) {
+  ASSIGN_OR_RETURN(const int64_t page_size, ResolvePageSize(request.page_size(), 50, 1000));
+  JobQuery query;
+  query.name_contains = request.name_contains();
+  std::vector<Violation> violations;
+  for (int i = 0; i < request.states_size(); ++i) {
+    const v1::Job::State state = request.states(i);
+    if (state == v1::Job::STATE_UNSPECIFIED || !v1::Job::State_IsValid(state)) {
+      violations.push_back({absl::StrCat("states[", i, "]"),
+                            absl::StrCat("there is no state with the number ", static_cast<int>(state))});
+    } else if (const auto known = static_cast<JobState>(state);
+               std::find(query.states.begin(), query.states.end(), known) == query.states.end()) {
+      query.states.push_back(known);
+    }
+    if (violations.size() >= 100) break;
+  }
+  if (!violations.empty()) return InvalidRequest(violations);
+  const std::string page_query = QueryOf(request);
+  if (!request.page_token().empty()) {
+    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor, DecodePageToken(page_query, request.page_token(), 1));
+    query.before_id = cursor[0];
+  }
+  query.limit = page_size + 1;  // one more tells whether there is a next page
+  ASSIGN_OR_RETURN(std::vector<Job> jobs, store_.ListJobs(query));
+  v1::ListJobsResponse response;
+  if (static_cast<int64_t>(jobs.size()) > page_size) {
+    jobs.resize(static_cast<size_t>(page_size));
+    response.set_next_page_token(EncodePageToken(page_query, {jobs.back().id}));
+  }
+  for (const Job& job : jobs) {
+    v1::Job* added = response.add_jobs();
+    ASSIGN_OR_RETURN(*added, ToProto(job));
+    if (!IsActive(job.state)) continue;
+    if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
+      *added->mutable_progress() = ToProto(*snapshot);
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Job> JobService::Cancel(const v1::CancelJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  const absl::StatusOr<Job> job = scheduler_.Cancel(id);
+  if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_ENDED");
+  return WithLiveState(*job);
+}
+
+absl::StatusOr<google::protobuf::Empty> JobService::Delete(const v1::DeleteJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  const absl::Status deleted = scheduler_.Delete(id);
+  if (!deleted.ok()) return AboutJob(request.id(), deleted, "JOB_NOT_ENDED");
+  return google::protobuf::Empty();
+}
+
+absl::StatusOr<v1::ListEpochMetricsResponse> JobService::ListEpochs(
+    const v1::ListEpochMetricsRequest& request) {
+  ASSIGN_OR_RETURN(const int64_t page_size, ResolvePageSize(request.page_size(), 1000, 10'000));
+  std::vector<Violation> violations;
+  if (request.job_ids().empty()) violations.push_back({"job_ids", "name at least one job"});
+  if (request.job_ids_size() > kMaxMetricsJobs) {
+    violations.push_back({"job_ids", absl::StrCat("at most ", kMaxMetricsJobs, " jobs at once, are ",
+                                                  request.job_ids_size())});
+  }
+  if (request.metrics_size() > kMaxMetricNames) {
+    violations.push_back({"metrics", absl::StrCat("at most ", kMaxMetricNames, " names, are ",
+                                                  request.metrics_size())});
+  }
+  if (!violations.empty()) return InvalidRequest(violations);
+  std::vector<JobId> ids;
+  for (const std::string& text : request.job_ids()) {
+    ASSIGN_OR_RETURN(const JobId id, RequireJobId(text));
+    ids.push_back(id);
+  }
+
+  EpochQuery query;
+  query.metrics.assign(request.metrics().begin(), request.metrics().end());
+  const std::string page_query = QueryOf(request);
+  size_t index = 0;
+  if (request.page_token().empty()) {
+    // A job that does not exist is told on the first page, not when its turn comes.
+    for (size_t i = 0; i < ids.size(); ++i) {
+      query.job_id = ids[i];
+      query.limit = 1;
+      if (const auto rows = store_.ListEpochs(query); !rows.ok()) {
+        return AboutJob(request.job_ids(static_cast<int>(i)), rows.status(), "");
+      }
+    }
+  } else {
+    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor, DecodePageToken(page_query, request.page_token(), 2));
+    index = static_cast<size_t>(cursor[0]);
+    query.after_epoch = cursor[1];
+  }
+
+  v1::ListEpochMetricsResponse response;
+  while (index < ids.size()) {
+    query.job_id = ids[index];
+    const int64_t room = page_size - response.epochs_size();
+    query.limit = room + 1;  // one more tells whether there is a next page
+    const absl::StatusOr<std::vector<EpochRecord>> rows = store_.ListEpochs(query);
+    if (!rows.ok()) return AboutJob(request.job_ids(static_cast<int>(index)), rows.status(), "");
+    for (const EpochRecord& row : *rows) {
+      if (response.epochs_size() == page_size) {
+        response.set_next_page_token(
+            EncodePageToken(page_query, {static_cast<int64_t>(index), query.after_epoch}));
+        return response;
+      }
+      *response.add_epochs() = ToProto(query.job_id, row);
+      query.after_epoch = row.epoch;
+    }
+    ++index;
+    query.after_epoch = 0;
+  }
+  return response;
+}
+
+grpc::ServerUnaryReactor* JobService::CreateJob(grpc::CallbackServerContext* context,
+                                                const v1::CreateJobRequest* request,
+                                                v1::CreateJobResponse* response) {
+  return Reply(context, response, Create(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,
+                                             const v1::GetJobRequest* request, v1::Job* response) {
+  return Reply(context, response, Get(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* context,
+                                               const v1::ListJobsRequest* request,
+                                               v1::ListJobsResponse* response) {
+  return Reply(context, response, List(*request));
+}
+
+grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchJobRequest* request) {
+  const absl::StatusOr<JobId> id = RequireJobId(request->id());
+  if (!id.ok()) return WatchReactor::Refuse(id.status());
+  if (request->after_sequence() < 0) {
+    return WatchReactor::Refuse(InvalidRequest(
+        "after_sequence", absl::StrCat("must not be negative, is ", request->after_sequence())));
+  }
+  return WatchReactor::Start(store_, bus_, watches_, *id, request->after_sequence(), request->progress());
+}
+
+grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,
+                                                const v1::CancelJobRequest* request, v1::Job* response) {
+  return Reply(context, response, Cancel(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::DeleteJob(grpc::CallbackServerContext* context,
+                                                const v1::DeleteJobRequest* request,
+                                                google::protobuf::Empty* response) {
+  return Reply(context, response, Delete(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::ListEpochMetrics(grpc::CallbackServerContext* context,
+                                                       const v1::ListEpochMetricsRequest* request,
+                                                       v1::ListEpochMetricsResponse* response) {
+  return Reply(context, response, ListEpochs(*request));
+}
+
+}  // namespace anneal
