@@ -6,6 +6,28 @@
 
 namespace anneal {
 
+void ProgressCell::Write(const Counts& counts) noexcept {
+  const uint64_t version = version_.load(std::memory_order_relaxed);
+  version_.store(version + 1, std::memory_order_relaxed);
+  batch_.store(counts.batch, std::memory_order_release);
+  samples_.store(counts.samples, std::memory_order_release);
+  loss_sum_.store(counts.loss_sum, std::memory_order_release);
+  correct_.store(counts.correct, std::memory_order_release);
+  version_.store(version + 2, std::memory_order_release);
+}
+
+ProgressCell::Counts ProgressCell::Read() const {
+  for (;;) {
+    const uint64_t before = version_.load(std::memory_order_acquire);
+    Counts counts;
+    counts.batch = batch_.load(std::memory_order_acquire);
+    counts.samples = samples_.load(std::memory_order_acquire);
+    counts.loss_sum = loss_sum_.load(std::memory_order_acquire);
+    counts.correct = correct_.load(std::memory_order_acquire);
+    if (before % 2 == 0 && version_.load(std::memory_order_relaxed) == before) return counts;
+  }
+}
+
 void ProgressCell::BeginAttempt(int64_t epochs, int64_t batches, int64_t samples_per_epoch,
                                 int64_t monotonic_us) {
   MutexLock lock(mutex_);
@@ -19,17 +41,11 @@ void ProgressCell::BeginEpoch(int64_t epoch, int64_t monotonic_us) {
   MutexLock lock(mutex_);
   epoch_ = epoch;
   epoch_begin_us_ = monotonic_us;
-  batch_.store(0, std::memory_order_relaxed);
-  samples_.store(0, std::memory_order_relaxed);
-  loss_sum_.store(0, std::memory_order_relaxed);
-  correct_.store(0, std::memory_order_relaxed);
+  Write({});
 }
 
 void ProgressCell::Step(int64_t batch, int64_t samples, double loss_sum, int64_t correct) noexcept {
-  batch_.store(batch, std::memory_order_relaxed);
-  samples_.store(samples, std::memory_order_relaxed);
-  loss_sum_.store(loss_sum, std::memory_order_relaxed);
-  correct_.store(correct, std::memory_order_relaxed);
+  Write({batch, samples, loss_sum, correct});
 }
 
 void ProgressCell::EndEpoch(const EpochRecord& record, int64_t monotonic_us) {
@@ -44,15 +60,16 @@ ProgressSnapshot ProgressCell::Snapshot(int64_t monotonic_us) const {
   ProgressSnapshot snapshot;
   snapshot.epoch = epoch_;
   snapshot.epochs = epochs_;
-  snapshot.batch = batch_.load(std::memory_order_relaxed);
+  const Counts counts = Read();
+  snapshot.batch = counts.batch;
   snapshot.batches = batches_;
   snapshot.elapsed_us = begin_us_ == 0 ? 0 : std::max<int64_t>(0, monotonic_us - begin_us_);
-  const int64_t samples = samples_.load(std::memory_order_relaxed);
+  const int64_t samples = counts.samples;
   if (samples > 0) {
     const auto count = static_cast<double>(samples);
     snapshot.metrics.push_back(
-        {"accuracy", static_cast<double>(correct_.load(std::memory_order_relaxed)) / count});
-    snapshot.metrics.push_back({"loss", loss_sum_.load(std::memory_order_relaxed) / count});
+        {"accuracy", static_cast<double>(counts.correct) / count});
+    snapshot.metrics.push_back({"loss", counts.loss_sum / count});
   }
   for (const MetricValue& metric : last_metrics_) {
     if (absl::StartsWith(metric.name, "val_")) snapshot.metrics.push_back(metric);

@@ -10,8 +10,10 @@
 
 namespace anneal {
 
-// One writer (the worker) and any number of readers. The writer stores the counts of every step into relaxed atomics
-// (two plain stores on x86) and everything else under a lock once an epoch; readers put a snapshot together.
+// One writer (the worker) and any number of readers. The writer stores the counts of every step into atomics (plain
+// stores on x86) and everything else under a lock once an epoch; readers put a snapshot together. A version number that is
+// odd while counts are being written makes readers look again, so that the counts of a snapshot belong together (a
+// sequence lock; all orders are acquire and release, no fences, which ThreadSanitizer does not know).
 class ProgressCell {
  public:
   // Once, when the attempt begins. `monotonic_us`: Clock::MonotonicUs() then.
@@ -30,6 +32,16 @@ class ProgressCell {
   ProgressSnapshot Snapshot(int64_t monotonic_us) const;
 
  private:
+  struct Counts {
+    int64_t batch = 0;
+    int64_t samples = 0;
+    double loss_sum = 0;
+    int64_t correct = 0;
+  };
+  void Write(const Counts& counts) noexcept;
+  Counts Read() const;
+
+  std::atomic<uint64_t> version_{0};
   std::atomic<int64_t> batch_{0};
   std::atomic<int64_t> samples_{0};
   std::atomic<double> loss_sum_{0};
