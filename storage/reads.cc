@@ -1,0 +1,223 @@
+#include "storage/reads.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/status_macros.h"
+#include "storage/sql.h"
+#include "storage/sqlite_status.h"
+
+namespace anneal {
+namespace {
+
+constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+
+// A negative LIMIT would mean none to SQLite.
+int64_t Limit(int64_t limit) { return std::max<int64_t>(limit, 0); }
+
+// The order of kJob's columns.
+Job ReadJobRow(const Query& row) {
+  Job job;
+  job.id = row.Int64(0);
+  job.name = row.Text(1);
+  job.state = static_cast<JobState>(row.Int64(2));
+  job.stop_reason = static_cast<StopReason>(row.Int64(3));
+  job.message = row.Text(4);
+  job.priority = static_cast<int32_t>(row.Int64(5));
+  job.create_time_us = row.Int64(6);
+  job.start_time_us = row.Int64(7);
+  job.end_time_us = row.Int64(8);
+  job.spec_sha256 = row.Text(9);
+  job.attempt_count = row.Int64(10);
+  return job;
+}
+
+bool HasJob(Connection& connection, JobId id) {
+  return Query(connection, sql::kJobState).Bind(id).Step();
+}
+
+std::vector<Attempt> ReadAttempts(Connection& connection, JobId id) {
+  std::vector<Attempt> attempts;
+  Query query(connection, sql::kAttempts);
+  query.Bind(id);
+  while (query.Step()) {
+    attempts.push_back({query.Int64(0), query.Int64(1), query.Int64(2), query.Text(3), query.Text(4)});
+  }
+  return attempts;
+}
+
+std::optional<TrainingResult> ReadResult(Connection& connection, JobId id) {
+  TrainingResult result;
+  Query query(connection, sql::kResult);
+  query.Bind(id);
+  if (!query.Step()) return std::nullopt;
+  result.epochs = query.Int64(0);
+  result.best_epoch = query.Int64(1);
+  result.weights_sha256 = query.Text(2);
+  Query metrics(connection, sql::kResultMetrics);
+  metrics.Bind(id);
+  while (metrics.Step()) result.metrics.push_back({metrics.Text(0), metrics.Double(1)});
+  return result;
+}
+
+// after < epoch <= last. Two scans in the order of the keys, merged.
+std::vector<EpochRecord> ReadEpochRange(Connection& connection, JobId id, int64_t after,
+                                        int64_t last, int64_t limit) {
+  std::vector<EpochRecord> epochs;
+  Query query(connection, sql::kEpochs);
+  query.Bind(id).Bind(after).Bind(last).Bind(limit);
+  while (query.Step()) {
+    EpochRecord& record = epochs.emplace_back();
+    record.epoch = query.Int64(0);
+    record.attempt = query.Int64(1);
+    record.time_us = query.Int64(2);
+    record.duration_us = query.Int64(3);
+  }
+  if (epochs.empty()) return epochs;
+  Query metrics(connection, sql::kEpochMetrics);
+  metrics.Bind(id).Bind(after).Bind(epochs.back().epoch);
+  auto record = epochs.begin();
+  while (metrics.Step()) {
+    while (record->epoch < metrics.Int64(0)) ++record;  // a metric has an epoch: a foreign key
+    record->metrics.push_back({metrics.Text(1), metrics.Double(2)});
+  }
+  return epochs;
+}
+
+void AppendJobs(Query& query, std::vector<Job>& jobs) {
+  while (query.Step()) jobs.push_back(ReadJobRow(query));
+}
+
+}  // namespace
+
+absl::Status NoSuchJob(JobId id) { return absl::NotFoundError(absl::StrCat("no job ", id)); }
+
+absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
+  Query query(connection, sql::kJob);
+  query.Bind(id);
+  if (!query.Step()) return NoSuchJob(id);
+  Job job = ReadJobRow(query);
+  Query spec(connection, sql::kSpec);
+  spec.Bind(id);
+  if (!spec.Step()) {
+    return DamagedStatus(connection.path(), absl::StrCat("job ", id, " has no specification"));
+  }
+  job.spec = spec.Text(0);
+  job.attempts = ReadAttempts(connection, id);
+  job.result = ReadResult(connection, id);
+  return job;
+}
+
+// One scan a state, each stopping at the limit, instead of one with IN, which would either collect and sort every job of
+// these states or walk past every job of the others.
+std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query) {
+  const int64_t before = query.before_id > 0 ? query.before_id : kMaxInt64;
+  const int64_t limit = Limit(query.limit);
+  std::vector<Job> jobs;
+  if (query.states.empty()) {
+    Query all(connection, sql::kNewestJobs);
+    all.Bind(before).BindText(query.name_contains).Bind(limit);
+    AppendJobs(all, jobs);
+    return jobs;
+  }
+  for (const JobState state : std::set<JobState>(query.states.begin(), query.states.end())) {
+    Query one(connection, sql::kNewestJobsOfState);
+    one.Bind(before).BindText(query.name_contains).Bind(limit).Bind(static_cast<int64_t>(state));
+    AppendJobs(one, jobs);
+  }
+  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.id > b.id; });
+  if (static_cast<int64_t>(jobs.size()) > limit) jobs.resize(static_cast<size_t>(limit));
+  return jobs;
+}
+
+std::vector<Job> ReadQueued(Connection& connection) {
+  std::vector<Job> jobs;
+  Query query(connection, sql::kQueuedJobs);
+  AppendJobs(query, jobs);
+  return jobs;
+}
+
+absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection, const EpochQuery& query) {
+  if (!HasJob(connection, query.job_id)) return NoSuchJob(query.job_id);
+  std::vector<EpochRecord> epochs = ReadEpochRange(connection, query.job_id, query.after_epoch,
+                                                   kMaxInt64, Limit(query.limit));
+  if (query.metrics.empty()) return epochs;
+  const std::unordered_set<std::string> wanted(query.metrics.begin(), query.metrics.end());
+  for (EpochRecord& record : epochs) {
+    std::erase_if(record.metrics,
+                  [&](const MetricValue& metric) { return !wanted.contains(metric.name); });
+  }
+  return epochs;
+}
+
+absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId id,
+                                                 int64_t after_sequence, int64_t limit) {
+  if (!HasJob(connection, id)) return NoSuchJob(id);
+  std::vector<JobEvent> events;
+  int64_t first_epoch = kMaxInt64;
+  int64_t last_epoch = 0;
+  Query query(connection, sql::kEvents);
+  query.Bind(id).Bind(after_sequence).Bind(Limit(limit));
+  while (query.Step()) {
+    JobEvent& event = events.emplace_back();
+    event.job_id = id;
+    event.sequence = query.Int64(0);
+    event.time_us = query.Int64(1);
+    switch (static_cast<EventKind>(query.Int64(2))) {
+      case EventKind::kStateChange:
+        event.what = JobEvent::StateChange{static_cast<JobState>(query.Int64(3)),
+                                           static_cast<StopReason>(query.Int64(4)), query.Text(6),
+                                           query.Int64(5)};
+        break;
+      case EventKind::kEpoch: {
+        const int64_t epoch = query.Int64(7);
+        first_epoch = std::min(first_epoch, epoch);
+        last_epoch = std::max(last_epoch, epoch);
+        event.what.emplace<EpochRecord>().epoch = epoch;  // the rest follows below
+        break;
+      }
+      case EventKind::kWarning:
+        event.what = JobEvent::Warning{query.Text(6)};
+        break;
+      case EventKind::kResult: {
+        std::optional<TrainingResult> result = ReadResult(connection, id);
+        if (!result) {
+          return DamagedStatus(connection.path(), absl::StrCat("job ", id, " has lost its result"));
+        }
+        event.what = *std::move(result);
+        break;
+      }
+      default:
+        return DamagedStatus(connection.path(),
+                             absl::StrCat("event ", event.sequence, " of job ", id,
+                                          " is of no known kind"));
+    }
+  }
+  if (last_epoch == 0) return events;
+
+  std::unordered_map<int64_t, EpochRecord> epochs;
+  for (EpochRecord& record : ReadEpochRange(connection, id, first_epoch - 1, last_epoch, kMaxInt64)) {
+    const int64_t epoch = record.epoch;
+    epochs.emplace(epoch, std::move(record));
+  }
+  for (JobEvent& event : events) {
+    auto* record = std::get_if<EpochRecord>(&event.what);
+    if (record == nullptr) continue;
+    const auto found = epochs.find(record->epoch);
+    if (found == epochs.end()) {
+      return DamagedStatus(connection.path(),
+                           absl::StrCat("job ", id, " has lost epoch ", record->epoch));
+    }
+    *record = std::move(found->second);
+  }
+  return events;
+}
+
+}  // namespace anneal

@@ -1,0 +1,28 @@
+// Reads of one connection, inside a transaction of the caller. They throw what SQLiteCpp throws: call them within
+// Connection::Guard(). Contracts are those of Store.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/core/job.h"
+#include "storage/connection.h"
+#include "storage/store.h"
+
+namespace anneal {
+
+// How an event's kind is stored: never change one.
+enum class EventKind : int64_t { kStateChange = 1, kEpoch = 2, kWarning = 3, kResult = 4 };
+
+absl::Status NoSuchJob(JobId id);
+
+absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
+std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
+std::vector<Job> ReadQueued(Connection& connection);
+absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection, const EpochQuery& query);
+absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId id,
+                                                 int64_t after_sequence, int64_t limit);
+
+}  // namespace anneal

@@ -1,0 +1,95 @@
+// Every statement that reads or writes jobs, in one place, so that a test can ask SQLite how it would run them.
+// Parameters are numbered in the order in which they are bound.
+#pragma once
+
+namespace anneal::sql {
+
+// What ReadJobRow() reads, in its order.
+#define ANNEAL_JOB_COLUMNS                                                                   \
+  "id, name, state, stop_reason, message, priority, create_time_us, start_time_us, end_time_us, " \
+  "spec_sha256, attempt_count "
+
+// --- reads ---
+
+inline constexpr char kJob[] = "SELECT " ANNEAL_JOB_COLUMNS "FROM jobs WHERE id = ?1";
+inline constexpr char kSpec[] = "SELECT spec FROM specs WHERE job_id = ?1";
+inline constexpr char kJobState[] = "SELECT state, attempt_count FROM jobs WHERE id = ?1";
+inline constexpr char kJobOfRequest[] = "SELECT id, spec_sha256 FROM jobs WHERE request_id = ?1";
+
+inline constexpr char kNewestJobs[] =
+    "SELECT " ANNEAL_JOB_COLUMNS
+    "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC LIMIT ?3";
+inline constexpr char kNewestJobsOfState[] =
+    "SELECT " ANNEAL_JOB_COLUMNS
+    "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) AND state = ?4 "
+    "ORDER BY id DESC LIMIT ?3";
+// 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take jobs_by_state and sort.
+inline constexpr char kQueuedJobs[] =
+    "SELECT " ANNEAL_JOB_COLUMNS
+    "FROM jobs INDEXED BY jobs_queued WHERE state = 1 ORDER BY priority DESC, id";
+// 2, 3, 5: RUNNING, PAUSING, CANCELLING.
+inline constexpr char kActiveJobs[] =
+    "SELECT id, state, attempt_count FROM jobs WHERE state IN (2, 3, 5) ORDER BY id";
+
+inline constexpr char kAttempts[] =
+    "SELECT attempt, start_time_us, end_time_us, outcome, fingerprint FROM attempts "
+    "WHERE job_id = ?1 ORDER BY attempt";
+inline constexpr char kOpenAttempt[] =
+    "SELECT attempt FROM attempts WHERE job_id = ?1 AND end_time_us IS NULL";
+
+inline constexpr char kEpochs[] =
+    "SELECT epoch, attempt, time_us, duration_us FROM epochs "
+    "WHERE job_id = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch LIMIT ?4";
+inline constexpr char kEpochMetrics[] =
+    "SELECT epoch, metric, value FROM epoch_metrics "
+    "WHERE job_id = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch, metric";
+
+inline constexpr char kResult[] =
+    "SELECT epochs, best_epoch, weights_sha256 FROM results WHERE job_id = ?1";
+inline constexpr char kResultMetrics[] =
+    "SELECT metric, value FROM result_metrics WHERE job_id = ?1 ORDER BY metric";
+
+inline constexpr char kEvents[] =
+    "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch FROM events "
+    "WHERE job_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+inline constexpr char kLastSequence[] = "SELECT max(sequence) FROM events WHERE job_id = ?1";
+
+// --- writes ---
+
+inline constexpr char kInsertJob[] =
+    "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, create_time_us) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+inline constexpr char kInsertSpec[] = "INSERT INTO specs (job_id, spec) VALUES (?1, ?2)";
+inline constexpr char kStartJob[] =
+    "UPDATE jobs SET state = ?3, message = '', attempt_count = attempt_count + 1, "
+    "start_time_us = coalesce(start_time_us, ?4) WHERE id = ?1 AND state = ?2";
+inline constexpr char kChangeJob[] =
+    "UPDATE jobs SET state = ?3, stop_reason = ?4, message = ?5, end_time_us = ?6 "
+    "WHERE id = ?1 AND state = ?2";
+// 6, 7, 8: SUCCEEDED, FAILED, CANCELLED.
+inline constexpr char kDeleteJob[] = "DELETE FROM jobs WHERE id = ?1 AND state IN (6, 7, 8)";
+
+inline constexpr char kInsertAttempt[] =
+    "INSERT INTO attempts (job_id, attempt, start_time_us, fingerprint) VALUES (?1, ?2, ?3, ?4)";
+inline constexpr char kEndAttempt[] =
+    "UPDATE attempts SET end_time_us = ?3, outcome = ?4 "
+    "WHERE job_id = ?1 AND attempt = ?2 AND end_time_us IS NULL";
+
+inline constexpr char kInsertEpoch[] =
+    "INSERT INTO epochs (job_id, epoch, attempt, time_us, duration_us) VALUES (?1, ?2, ?3, ?4, ?5) "
+    "ON CONFLICT (job_id, epoch) DO NOTHING";
+inline constexpr char kInsertEpochMetric[] =
+    "INSERT INTO epoch_metrics (job_id, epoch, metric, value) VALUES (?1, ?2, ?3, ?4)";
+
+inline constexpr char kInsertResult[] =
+    "INSERT INTO results (job_id, epochs, best_epoch, weights_sha256) VALUES (?1, ?2, ?3, ?4)";
+inline constexpr char kInsertResultMetric[] =
+    "INSERT INTO result_metrics (job_id, metric, value) VALUES (?1, ?2, ?3)";
+
+inline constexpr char kInsertEvent[] =
+    "INSERT INTO events (job_id, sequence, time_us, kind, state, stop_reason, attempt, text, epoch) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+#undef ANNEAL_JOB_COLUMNS
+
+}  // namespace anneal::sql
