@@ -12,7 +12,6 @@
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unary.h"
-#include "server/rpc/unknown_fields.h"
 #include "server/rpc/utf8.h"
 #include "server/rpc/watch_reactor.h"
 #include "server/spec/defaults.h"
@@ -75,9 +74,7 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   }
   ValidationResult validation;
   if (request.has_spec()) {
-    std::vector<Violation> unknown = FindUnknownFields(request.spec());
     validation = Validate(request.spec(), catalog_);
-    std::move(unknown.begin(), unknown.end(), std::back_inserter(violations));
     std::move(validation.violations.begin(), validation.violations.end(), std::back_inserter(violations));
   } else {
     violations.push_back({"spec", "is missing"});

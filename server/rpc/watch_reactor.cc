@@ -95,8 +95,8 @@ void WatchReactor::OnEvent(const std::shared_ptr<const JobEvent>& event) {
       last_queued_ = event->sequence;
     }
   }
-  // Nearly always starts a write, or finds one under way. Only after a gap in what was published, which the bus does not
-  // promise to be impossible between two publishers, does this thread read a page itself.
+  // Nearly always starts a write, or finds one under way. Only after a gap in what was published (an event whose commit
+  // looked like a failure and was found stored on the second try) does this thread read a page itself.
   Advance();
 }
 
