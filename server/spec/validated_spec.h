@@ -1,8 +1,9 @@
 // A job spec that has been judged: the only kind the engine accepts.
 //
-// Validate() needs no LibTorch. It checks every field, expands `repeat`, infers every shape, counts parameters and
-// estimates memory and work with overflow-safe arithmetic, and reports all violations at once, each with its field path
-// as the job file writes it (`training.network.layers[3].dropout.rate`).
+// Validate() needs no LibTorch. It checks every field, expands `repeat`, infers every shape, counts
+// parameters and estimates memory and work with overflow-safe arithmetic, and reports all
+// violations at once, each with its field path as the job file writes it
+// (`training.network.layers[3].dropout.rate`). What a spec may ask for at most is in limits.h.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,8 @@
 
 namespace anneal {
 
+// Both are valid UTF-8 without control characters, whatever the client sent. After a hundred
+// violations a last one with the field "..." says how many more there are.
 struct Violation {
   std::string field;        // "training.batch_size"
   std::string description;  // what is wrong, the value, and what would be right
@@ -27,8 +30,8 @@ struct Violation {
 // A layer of the expanded network. Pointers lead into the ValidatedSpec's own copy of the spec.
 struct ResolvedLayer {
   const v1::Layer* layer = nullptr;   // never a repeat
-  std::string name;                   // unique: as given, or kind and counter such as "dense_3"; in a repeat with a given
-                                      // name, "name_2" from the second round on
+  std::string name;                   // unique: as given, or kind and counter such as "dense_3"; in a
+                                      // repeat a given name is "name_2" from the second round on
   std::string path;                   // "training.network.layers[1].repeat.layers[0]"
   std::vector<int64_t> input_shape;   // without the batch: {H, W, C} or {features}
   std::vector<int64_t> output_shape;
@@ -44,8 +47,10 @@ class ValidatedSpec {
   const DatasetInfo& dataset() const { return contents_->dataset; }
   // In order; at least one.
   const std::vector<ResolvedLayer>& layers() const { return contents_->layers; }
-  int64_t training_samples() const { return contents_->training_samples; }      // after validation is held out; >= 1
-  int64_t validation_samples() const { return contents_->validation_samples; }  // 0: no validation
+  // After validation is held out; at least 1.
+  int64_t training_samples() const { return contents_->training_samples; }
+  // 0: no validation.
+  int64_t validation_samples() const { return contents_->validation_samples; }
   const v1::NetworkSummary& summary() const { return contents_->summary; }
 
  private:
@@ -69,8 +74,9 @@ struct ValidationResult {
   std::vector<std::string> warnings;  // legal but unwise: "training.optimizer.sgd.momentum: ..."
 };
 
-// `catalog` is asked for the spec's data set: an unknown name is a violation of `training.dataset.name`, one that cannot
-// be read too. Never throws; bounded in time and memory by the size of the spec and fixed limits.
+// `catalog` is asked for the spec's data set: an unknown name is a violation of
+// `training.dataset.name`, one that cannot be read too. Never throws; bounded in time and memory by
+// the size of the spec and fixed limits. Thread-safe.
 ValidationResult Validate(const v1::JobSpec& spec, const DatasetCatalog& catalog);
 
 }  // namespace anneal

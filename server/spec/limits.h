@@ -1,0 +1,28 @@
+// What a spec may ask for at most. Fixed, so that judging and training a spec are bounded whatever
+// a client sends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace anneal::limits {
+
+inline constexpr size_t kViolations = 100;  // reported; the rest are counted
+inline constexpr size_t kWarnings = 100;
+
+inline constexpr size_t kJobNameBytes = 200;
+inline constexpr size_t kLayerNameBytes = 100;
+
+inline constexpr int64_t kLayers = 10'000;  // with every repeat expanded
+inline constexpr int kRepeatNesting = 8;
+inline constexpr int64_t kUnits = 1'000'000'000;  // of a Dense; filters of a Conv2D
+inline constexpr int64_t kWindow =
+    1'000;  // a kernel's, a pooling window's or a stride's height and width
+inline constexpr int64_t kInputSteps = 100;
+inline constexpr int64_t kParameters = 1'000'000'000;
+inline constexpr int64_t kMemoryBytes = int64_t{1} << 40;
+
+inline constexpr int64_t kBatchSize = 65'536;
+inline constexpr int64_t kEpochs = 1'000'000;
+
+}  // namespace anneal::limits

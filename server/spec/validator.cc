@@ -1,0 +1,93 @@
+// Judging a spec goes from what stands by itself to what follows from it:
+//
+//   1. fields: every field on its own, and against those it names (splits, monitors);
+//   2. expansion: repeats written out, layers named. Not done where that would be too much;
+//   3. shapes: from the data set's samples through every layer, with parameter counts;
+//   4. the whole: output against classes and loss, parameters and memory against the limits;
+//   5. only for a spec without violations: warnings and the summary.
+//
+// Each stage goes on with what the earlier ones left known and reports nothing that follows only
+// from what they found.
+#include "server/spec/validator.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/spec/estimate.h"
+#include "server/spec/expansion.h"
+#include "server/spec/field_checks.h"
+#include "server/spec/layer_checks.h"
+#include "server/spec/limits.h"
+#include "server/spec/optimizer_checks.h"
+#include "server/spec/output_checks.h"
+#include "server/spec/run_checks.h"
+#include "server/spec/shapes.h"
+#include "server/spec/summary.h"
+#include "server/spec/text.h"
+#include "server/spec/unknown_fields.h"
+#include "server/spec/warnings.h"
+
+namespace anneal {
+
+ValidationResult Validator::Run(const v1::JobSpec& spec) && {
+  // The layers' pointers lead into this copy.
+  auto contents = std::make_shared<ValidatedSpec::Contents>();
+  contents->proto = spec;
+  CheckJob(contents->proto);
+  DataPlan plan;
+  if (contents->proto.has_training())
+    plan = CheckTraining(contents->proto.training(), contents->layers);
+
+  ValidationResult result;
+  if (!violations_.empty()) {
+    result.violations = std::move(violations_).Take();
+    return result;
+  }
+  contents->dataset = *std::move(plan.dataset);
+  contents->training_samples = plan.training_samples;
+  contents->validation_samples = plan.validation_samples;
+  contents->summary = Summarize(contents->proto.training(), contents->layers);
+  result.spec = ValidatedSpec(std::move(contents));
+  result.warnings = FindWarnings(*result.spec);
+  return result;
+}
+
+void Validator::CheckJob(const v1::JobSpec& spec) {
+  CheckUnknownFields(spec, violations_);
+  const FieldChecks checks("", violations_);
+  std::string problem = NameProblem(spec.name(), limits::kJobNameBytes);
+  if (!problem.empty()) checks.Add("name", std::move(problem));
+  if (spec.kind_case() == v1::JobSpec::KIND_NOT_SET)
+    checks.Add("training", "is missing; a job says what to train");
+}
+
+DataPlan Validator::CheckTraining(const v1::TrainingSpec& training,
+                                  std::vector<ResolvedLayer>& layers) {
+  DataPlan plan = CheckData(training, catalog_, violations_);
+  CheckNetwork(training, plan, layers);
+  CheckOptimizer(training, violations_);
+  CheckRun(training, violations_);
+  return plan;
+}
+
+void Validator::CheckNetwork(const v1::TrainingSpec& training, const DataPlan& plan,
+                             std::vector<ResolvedLayer>& layers) {
+  if (!CheckLayers(training.network(), violations_)) return;
+  Expansion expansion = Expand(training.network(), violations_);
+  const Shape input = plan.dataset ? Shape(plan.dataset->shape) : std::nullopt;
+  const Shape output = InferShapes(input, expansion, violations_);
+  CheckOutputShape(expansion, output, plan.dataset ? &*plan.dataset : nullptr, violations_);
+  CheckSoftmax(training, expansion, violations_);
+  CheckTrainable(expansion, violations_);
+  if (CheckParameters(expansion.layers, violations_))
+    CheckMemory(training, expansion.layers, violations_);
+  layers = std::move(expansion.layers);
+}
+
+ValidationResult Validate(const v1::JobSpec& spec, const DatasetCatalog& catalog) {
+  return Validator(catalog).Run(spec);
+}
+
+}  // namespace anneal

@@ -1,0 +1,15 @@
+#include "server/spec/warnings.h"
+
+#include <utility>
+
+namespace anneal {
+
+std::vector<std::string> FindWarnings(const ValidatedSpec& spec) {
+  WarningList warnings;
+  WarnAboutData(spec, warnings);
+  WarnAboutNetwork(spec, warnings);
+  WarnAboutTraining(spec, warnings);
+  return std::move(warnings).Take();
+}
+
+}  // namespace anneal
