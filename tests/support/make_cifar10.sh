@@ -13,6 +13,7 @@ if [ $# -ne 1 ] || [ -z "$1" ]; then
   exit 2
 fi
 out=$1
+unset CDPATH
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 maker=${ANNEAL_SHARED:-$root/../shared}/datasets/make-cifar10
 
