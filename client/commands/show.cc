@@ -1,0 +1,117 @@
+#include "anneal/v1/job_service.grpc.pb.h"
+#include "client/commands/commands.h"
+#include "client/job_text.h"
+#include "client/progress.h"
+#include "google/protobuf/text_format.h"
+
+namespace anneal::client {
+namespace {
+
+struct Options {
+  std::string job;
+  bool spec = false;
+};
+
+// Text format, one field a line: a job file again. Strings are escaped by the printer.
+std::string JobFileText(const v1::JobSpec& spec) {
+  google::protobuf::TextFormat::Printer printer;
+  std::string text;
+  printer.PrintToString(spec, &text);
+  return text;
+}
+
+std::string TimesText(const v1::Job& job, int64_t now_us) {
+  std::string text = FormatTime(job.start_time());
+  if (job.has_end_time()) {
+    text += " to " + FormatTime(job.end_time()) + ", " +
+            FormatDuration(TimestampUs(job.end_time()) - TimestampUs(job.start_time()));
+  } else {
+    text += ", " + FormatDuration(now_us - TimestampUs(job.start_time())) + " ago";
+  }
+  return text;
+}
+
+void PrintAttempts(Session& session, const v1::Job& job) {
+  session.out() << "\n";
+  Table table;
+  table.AddColumn("ATTEMPT", Table::Align::kRight);
+  table.AddColumn("STARTED");
+  table.AddColumn("RAN", Table::Align::kRight);
+  table.AddColumn("OUTCOME");
+  table.AddColumn("FINGERPRINT");
+  for (const v1::Attempt& attempt : job.attempts()) {
+    const std::string ran =
+        attempt.has_end_time() ? FormatDuration(TimestampUs(attempt.end_time()) - TimestampUs(attempt.start_time())) : "";
+    table.AddRow({std::to_string(attempt.number()), FormatTime(attempt.start_time()), ran,
+                  attempt.outcome().empty() ? "under way" : attempt.outcome(), attempt.fingerprint()});
+  }
+  session.out() << table.ToString(session.style());
+}
+
+void PrintJob(Session& session, const v1::Job& job) {
+  const Style style = session.style();
+  Table table;
+  table.AddColumn("");
+  table.AddColumn("");
+  table.AddRow({"job", job.id()});
+  table.AddRow({"name", job.name()});
+  std::string state = StateName(job.state());
+  if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED) state += " (" + StopReasonName(job.stop_reason()) + ")";
+  if (job.queue_position() > 0) state += ", number " + std::to_string(job.queue_position()) + " in the queue";
+  table.AddRow({"state", {state, StateColor(job.state())}});
+  if (!job.message().empty()) table.AddRow({"message", job.message()});
+  if (job.priority() != 0) table.AddRow({"priority", std::to_string(job.priority())});
+  table.AddRow({"created", FormatTime(job.create_time())});
+  if (job.has_start_time()) {
+    table.AddRow({"started", TimesText(job, session.environment().clock->NowUs())});
+  }
+  const v1::Progress& progress = job.progress();
+  if (progress.epochs() > 0) {
+    std::string text = std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
+    if (progress.batches() > 0 && !IsTerminal(job.state())) {
+      text += ", batch " + std::to_string(progress.batch()) + " of " + std::to_string(progress.batches());
+    }
+    if (progress.remaining_us() > 0) text += ", about " + FormatDuration(progress.remaining_us()) + " to go";
+    table.AddRow({"epoch", text});
+  }
+  for (const v1::Metric& metric : OrderMetrics(progress.metrics())) {
+    table.AddRow({metric.name(), FormatMetric(metric.value())});
+  }
+  if (job.has_result()) {
+    for (const v1::Metric& metric : OrderMetrics(job.result().metrics())) {
+      table.AddRow({metric.name(), FormatMetric(metric.value())});
+    }
+    if (job.result().best_epoch() > 0) table.AddRow({"best epoch", std::to_string(job.result().best_epoch())});
+    if (!job.result().weights_sha256().empty()) table.AddRow({"weights", "sha256 " + job.result().weights_sha256()});
+  }
+  if (!job.spec_sha256().empty()) table.AddRow({"spec", "sha256 " + job.spec_sha256()});
+  session.out() << table.ToString(style);
+  if (!job.attempts().empty()) PrintAttempts(session, job);
+}
+
+int RunShow(Session& session, const Options& options) {
+  v1::GetJobRequest request;
+  request.set_id(Escape(options.job));
+  v1::Job job;
+  const grpc::Status status = session.Call(&v1::JobService::Stub::GetJob, request, &job);
+  if (!status.ok()) return session.Fail(status);
+  if (session.json()) {
+    session.PrintJson(options.spec ? static_cast<const google::protobuf::Message&>(job.spec()) : job);
+  } else if (options.spec) {
+    session.out() << JobFileText(job.spec());
+  } else {
+    PrintJob(session, job);
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddShow(CLI::App& app, Action& action) {
+  auto [command, options] = AddVerb<Options>(app, action, "show", "Shows all that is known of a job", RunShow);
+  command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
+  command->add_flag("--spec", options->spec, "Prints the job's own job file instead, ready to be submitted again");
+  command->footer("Examples:\n  anneal show 7\n  anneal show 7 --spec > again.textproto");
+}
+
+}  // namespace anneal::client

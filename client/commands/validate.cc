@@ -1,0 +1,69 @@
+#include <vector>
+
+#include "anneal/v1/job_service.grpc.pb.h"
+#include "client/commands/commands.h"
+#include "client/job_options.h"
+
+namespace anneal::client {
+namespace {
+
+std::vector<int64_t> Shape(const google::protobuf::RepeatedField<int64_t>& sides) {
+  return {sides.begin(), sides.end()};
+}
+
+void PrintSummary(Session& session, const v1::NetworkSummary& summary) {
+  Table table;
+  table.AddColumn("LAYER");
+  table.AddColumn("KIND");
+  table.AddColumn("OUTPUT SHAPE");
+  table.AddColumn("PARAMETERS", Table::Align::kRight);
+  table.AddRow({"(input)", "", FormatShape(Shape(summary.input_shape())), ""});
+  for (const v1::NetworkSummary::Row& row : summary.rows()) {
+    table.AddRow({row.name(), row.kind(), FormatShape(Shape(row.output_shape())), FormatCount(row.parameters())});
+  }
+  session.out() << table.ToString(session.style()) << "\n";
+
+  Table totals;
+  totals.AddColumn("");
+  totals.AddColumn("");
+  const int64_t all = summary.trainable_parameters() + summary.non_trainable_parameters();
+  std::string parameters = FormatCount(all);
+  if (summary.non_trainable_parameters() > 0) {
+    parameters += " (" + FormatCount(summary.trainable_parameters()) + " trainable)";
+  }
+  totals.AddRow({"parameters", parameters});
+  totals.AddRow({"memory", FormatBytes(summary.memory_bytes()) + " (estimate, without the data set)"});
+  totals.AddRow({"work", FormatCount(summary.flops_per_sample()) + " flops a sample, forward"});
+  session.out() << totals.ToString(session.style());
+}
+
+int RunValidate(Session& session, const JobOptions& options) {
+  absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options);
+  if (!spec.ok()) return session.UsageError(spec.status());
+  v1::CreateJobRequest request;
+  *request.mutable_spec() = *std::move(spec);
+  request.set_validate_only(true);
+  v1::CreateJobResponse response;
+  const grpc::Status status = session.Call(&v1::JobService::Stub::CreateJob, request, &response);
+  if (!status.ok()) return session.Fail(status);
+  if (session.json()) {
+    session.PrintJson(response);
+    return kExitDone;
+  }
+  PrintSummary(session, response.summary());
+  session.out() << std::flush;
+  PrintWarnings(session, response);
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddValidate(CLI::App& app, Action& action) {
+  auto [command, options] = AddVerb<JobOptions>(
+      app, action, "validate", "Judges a job file without queueing it: layers, parameters, memory, warnings, violations",
+      RunValidate);
+  AddJobOptions(*command, *options);
+  command->footer("Example:\n  anneal validate recipe:cifar10-cnn --set training.batch_size=64");
+}
+
+}  // namespace anneal::client
