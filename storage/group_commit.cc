@@ -35,7 +35,9 @@ absl::Status GroupCommit::Run(const Mutation& mutation) {
 
 GroupCommit::Counters GroupCommit::GetCounters() const {
   MutexLock lock(mutex_);
-  return counters_;
+  Counters counters = counters_;
+  counters.waiting = static_cast<int64_t>(queue_.size());
+  return counters;
 }
 
 void GroupCommit::Loop() {

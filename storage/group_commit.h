@@ -36,6 +36,7 @@ class GroupCommit {
   struct Counters {
     int64_t mutations = 0;  // answered with OK
     int64_t commits = 0;    // transactions committed
+    int64_t waiting = 0;    // mutations queued now, not yet taken by the writer
   };
 
   // Starts the thread. `max_group`: mutations in one transaction, at least 1.

@@ -1,10 +1,6 @@
 #include "storage/sqlite_store.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -12,37 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "storage/connection.h"
+#include "storage/file_check.h"
 #include "storage/group_commit.h"
 #include "storage/mutations.h"
 #include "storage/reader_pool.h"
 #include "storage/reads.h"
 #include "storage/schema.h"
-#include "storage/sqlite_status.h"
 
 namespace anneal {
 namespace {
-
-absl::Status CheckFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(folder, error)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "folder '", folder.string(), "' for the database does not exist; create it first"));
-  }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("folder '", folder.string(), "' for the database is not writable: ",
-                     std::strerror(errno), "; the user of this process must be able to create files there"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status QuickCheck(Connection& connection) {
-  return connection.Guard([&]() -> absl::Status {
-    SQLite::Statement check(connection.database(), "PRAGMA quick_check(1)");
-    const std::string found = check.executeStep() ? check.getColumn(0).getString() : "no answer";
-    return found == "ok" ? absl::OkStatus() : DamagedStatus(connection.path(), found);
-  });
-}
 
 absl::Status Configure(Connection& connection) {
   return connection.Guard([&]() -> absl::Status {
@@ -74,20 +48,21 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (path.empty()) return absl::InvalidArgumentError("the path of the database is empty");
   std::error_code error;
   // Absolute, also because SQLite gives ":memory:" and "file:..." meanings of their own.
-  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  const std::string absolute = std::filesystem::absolute(path, error).string();
   if (error) return absl::InternalError(absl::StrCat("path '", path, "': ", error.message()));
-  RETURN_IF_ERROR(CheckFolder(absolute.parent_path()));
+  RETURN_IF_ERROR(CheckFolder(absolute));
+  RETURN_IF_ERROR(CheckFileSize(absolute));
 
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
-                   Connection::Open(absolute.string(), Connection::Mode::kReadWriteCreate,
+                   Connection::Open(absolute, Connection::Mode::kReadWriteCreate,
                                     options.busy_timeout_ms, options.vfs));
   // Whose file it is, before anything is written to it.
   RETURN_IF_ERROR(CheckedVersion(*connection, Migrations().back().version).status());
-  RETURN_IF_ERROR(QuickCheck(*connection));
+  RETURN_IF_ERROR(CheckContent(*connection));
   RETURN_IF_ERROR(Migrate(*connection, Migrations()));
   RETURN_IF_ERROR(Configure(*connection));
   ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> readers,
-                   ReaderPool::Open(absolute.string(), options.readers, options.busy_timeout_ms,
+                   ReaderPool::Open(absolute, options.readers, options.busy_timeout_ms,
                                     options.vfs));
   auto writer = std::make_unique<GroupCommit>(std::move(connection),
                                               static_cast<size_t>(std::max(options.max_group, 1)));
@@ -204,7 +179,7 @@ absl::Status SqliteStore::LimitSize(int64_t bytes) {
 
 SqliteStore::Counters SqliteStore::GetCounters() const {
   const GroupCommit::Counters counters = writer_->GetCounters();
-  return {counters.mutations, counters.commits};
+  return {counters.mutations, counters.commits, counters.waiting};
 }
 
 }  // namespace anneal

@@ -33,6 +33,7 @@ class SqliteStore final : public Store {
   struct Counters {
     int64_t mutations = 0;  // that returned OK
     int64_t commits = 0;    // that made them durable
+    int64_t waiting = 0;    // mutations that wait for the writer now
   };
 
   // Opens the database at `path`, creates it where there is none, migrates it where it is older. `clock` must outlive the
