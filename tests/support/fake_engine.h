@@ -24,15 +24,16 @@ namespace anneal {
 
 // What one training does. It looks at its stop token before every epoch, unless it is deaf.
 struct FakeTraining {
-  std::vector<std::string> warnings;  // reported first
+  std::vector<std::string> warnings = {};  // reported first
   int64_t epochs = 1;                 // epoch k has loss 1/k and accuracy 1 - 1/k
-  // Waits before this epoch (from 1; epochs + 1: at the end; 0: never) until FakeEngine::Release or, unless deaf, a
-  // stop request.
+  // Waits before this epoch (from 1; epochs + 1: at the end; 0: never) until FakeEngine::Release or, unless told
+  // otherwise, a stop request.
   int64_t hold_before_epoch = 0;
-  bool deaf = false;
-  std::string exception;  // thrown at the end, unless empty
-  absl::Status status;    // returned at the end, unless OK
-  TrainingOutcome outcome;  // else this, with result.epochs and result.weights_sha256 filled in
+  bool hold_through_stop = false;  // the hold ignores stop requests; what comes after it does not
+  bool deaf = false;               // all of it ignores stop requests
+  std::string exception = {};    // thrown at the end, unless empty
+  absl::Status status = {};      // returned at the end, unless OK
+  TrainingOutcome outcome = {};  // else this, with result.epochs and result.weights_sha256 filled in
 };
 
 // Thread-safe.
@@ -152,7 +153,7 @@ class FakeEngine final : public Engine {
     std::unique_lock<std::mutex> lock(mutex_);
     held_[name] += 1;
     changed_.notify_all();
-    if (training.deaf) {
+    if (training.deaf || training.hold_through_stop) {
       changed_.wait(lock, [&] { return released_[name]; });
     } else {
       changed_.wait(lock, stop, [&] { return released_[name]; });

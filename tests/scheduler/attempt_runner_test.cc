@@ -1,0 +1,62 @@
+#include "server/scheduler/attempt_runner.h"
+
+#include <gtest/gtest.h>
+
+#include "server/scheduler/job_recorder.h"
+#include "tests/scheduler/scheduler_fixture.h"
+
+namespace anneal {
+namespace {
+
+using Result = AttemptRunner::Result;
+
+class AttemptRunnerTest : public SchedulerFixture {
+ protected:
+  JobRecorder recorder_{store_, bus_};
+  AttemptRunner runner_{store_, recorder_, engine_, catalog_, clock_, 1'000'000};
+};
+
+TEST_F(AttemptRunnerTest, RunsAQueuedJobToItsEnd) {
+  RunningJob job(Submit("one"), 0);
+  EXPECT_EQ(runner_.Run(job, {}), Result::kDone);
+  EXPECT_EQ(Get(job.id).state, JobState::kSucceeded);
+}
+
+TEST_F(AttemptRunnerTest, AJobStoppedBeforeItBeganHasNoAttempt) {
+  RunningJob job(Submit("one"), 0);
+  job.stop.request_stop();
+  EXPECT_EQ(runner_.Run(job, {}), Result::kQueueAgain);
+  EXPECT_EQ(store_.CallCount(Call::kBeginAttempt), 0);
+  EXPECT_EQ(Get(job.id).state, JobState::kQueued);
+}
+
+TEST_F(AttemptRunnerTest, WhatIsNotQueuedIsLeftAlone) {
+  RunningJob missing(99, 0);
+  EXPECT_EQ(runner_.Run(missing, {}), Result::kDone);
+  RunningJob job(Submit("one"), 0);
+  ASSERT_EQ(runner_.Run(job, {}), Result::kDone);
+  const std::vector<std::string> before = StoredTexts(job.id);
+  EXPECT_EQ(runner_.Run(job, {}), Result::kDone);
+  EXPECT_EQ(StoredTexts(job.id), before);
+}
+
+TEST_F(AttemptRunnerTest, SaysWhetherTheStoreMayLetItBeginLater) {
+  RunningJob job(Submit("one"), 0);
+  for (const Call call : {Call::kGetJob, Call::kBeginAttempt}) {
+    store_.Fail(call, 1, absl::UnavailableError("busy"));
+    EXPECT_EQ(runner_.Run(job, {}), Result::kTryLater);
+    store_.Fail(call, 1, absl::InternalError("bug"));
+    EXPECT_EQ(runner_.Run(job, {}), Result::kDone);
+    EXPECT_EQ(Get(job.id).state, JobState::kQueued);
+  }
+}
+
+TEST_F(AttemptRunnerTest, AJobDeletedUnderItsWorkerIsDone) {
+  const JobId id = Submit("gone");
+  store_.Fail(Call::kEndAttempt, FakeStore::kForEver, absl::NotFoundError("no such job"));
+  RunningJob job(id, 0);
+  EXPECT_EQ(runner_.Run(job, {}), Result::kDone);
+}
+
+}  // namespace
+}  // namespace anneal
