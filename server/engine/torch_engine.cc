@@ -1,5 +1,4 @@
 // Engine on LibTorch: devices, the thread's settings, and the one frame where exceptions become outcomes.
-#include <ATen/Parallel.h>
 #include <ATen/ATen.h>
 #include <dnnl.h>
 #include <torch/version.h>
@@ -120,10 +119,6 @@ class TorchEngine final : public Engine {
                       absl::StrCat("the job needs about ", spec.summary().memory_bytes(), " bytes and this machine has ",
                                    available, " bytes free; a smaller batch_size or network would fit"));
       }
-      // Both are settings of this thread alone: one job, one core; parallelism is across jobs.
-      at::set_num_threads(1);
-      at::globalContext().setFlushDenormal(true);
-      const at::NoGradGuard no_autograd;
       return RunTraining(spec, *std::move(dataset), device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device),
                          clock_, std::move(stop), observer, progress);
     } catch (const std::exception& error) {

@@ -3,6 +3,8 @@
 // runs forward, loss, backward and one fused optimizer pass, and allocates nothing.
 #include "server/engine/trainer.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -271,6 +273,11 @@ absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec, std::shar
                                             std::unique_ptr<Kernels> kernels, const Clock& clock,
                                             std::stop_token stop, TrainingObserver& observer,
                                             ProgressCell& progress) {
+  // Settings of this thread alone: one job, one core (parallelism is across jobs), so that the bits of a result do not
+  // depend on who calls.
+  at::set_num_threads(1);
+  at::globalContext().setFlushDenormal(true);
+  const at::NoGradGuard no_autograd;
   return Training(spec, std::move(dataset), std::move(kernels), clock, std::move(stop), observer, progress).Run();
 }
 
