@@ -55,7 +55,7 @@ finish() {
   [ -z "$socket_folder" ] || rm -rf "$socket_folder"
   if [ "$code" -ne 0 ] && [ -n "$step" ]; then
     printf '\nquickstart: stopped at "%s" (exit code %s)\n' "$step" "$code" >&2
-    if [ -n "$log" ] && [ -s "$log" ]; then
+    if [ "$code" -lt 128 ] && [ -n "$log" ] && [ -s "$log" ]; then
       printf 'quickstart: the end of %s:\n' "$log" >&2
       tail -n 20 "$log" | sed 's/^/  /' >&2
     fi
@@ -143,7 +143,8 @@ if [ "$(printf %s "$socket" | wc -c)" -gt 100 ]; then  # the system takes at mos
   socket=$socket_folder/anneald.sock
 fi
 export ANNEAL_SERVER=unix:$socket
-"$bin/anneald" --listen "unix:$socket" --data-dir "$run/data" "${dataset_flags[@]}" </dev/null >"$log" 2>&1 &
+# In a session of its own, so that Ctrl-C does not reach it too: it is stopped once, in order.
+setsid "$bin/anneald" --listen "unix:$socket" --data-dir "$run/data" "${dataset_flags[@]}" </dev/null >"$log" 2>&1 &
 daemon=$!
 ready_by=$((SECONDS + 60))
 until "$bin/anneal" health >/dev/null 2>&1; do
