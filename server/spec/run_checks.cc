@@ -18,12 +18,6 @@ namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
-void CheckLoss(const FieldChecks& checks, const v1::TrainingSpec& training) {
-  if (training.loss().kind_case() == v1::Loss::KIND_NOT_SET) {
-    checks.MissingKind("loss", v1::Loss::descriptor()->FindOneofByName("kind"), "loss");
-  }
-}
-
 void CheckEarlyStopping(const FieldChecks& checks, const v1::TrainingSpec& training) {
   const v1::EarlyStopping& stopping = training.early_stopping();
   constexpr std::array<const char*, 4> kMonitors = {"loss", "accuracy", "val_loss", "val_accuracy"};
@@ -60,9 +54,14 @@ void CheckDevice(const FieldChecks& checks, const std::string& device) {
 
 }  // namespace
 
+void CheckLoss(const v1::TrainingSpec& training, ViolationList& violations) {
+  if (training.loss().kind_case() != v1::Loss::KIND_NOT_SET) return;
+  FieldChecks("training.loss", violations)
+      .MissingKind("", v1::Loss::descriptor()->FindOneofByName("kind"), "loss");
+}
+
 void CheckRun(const v1::TrainingSpec& training, ViolationList& violations) {
   const FieldChecks checks("training", violations);
-  CheckLoss(checks, training);
   checks.Integer("batch_size", defaults::BatchSize(training), 1, limits::kBatchSize,
                  "a batch size");
   checks.Integer("epochs", defaults::Epochs(training), 1, limits::kEpochs, "the number of epochs");

@@ -6,7 +6,10 @@
 
 namespace anneal {
 
-// Whether the network's last activation fits the loss is judged elsewhere (output_checks.h).
+// That there is one. Whether the network's end fits it is judged elsewhere (output_checks.h).
+void CheckLoss(const v1::TrainingSpec& training, ViolationList& violations);
+
+// Batch size, epochs, early stopping, device.
 void CheckRun(const v1::TrainingSpec& training, ViolationList& violations);
 
 }  // namespace anneal

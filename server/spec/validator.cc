@@ -67,6 +67,7 @@ DataPlan Validator::CheckTraining(const v1::TrainingSpec& training,
                                   std::vector<ResolvedLayer>& layers) {
   DataPlan plan = CheckData(training, catalog_, violations_);
   CheckNetwork(training, plan, layers);
+  CheckLoss(training, violations_);
   CheckOptimizer(training, violations_);
   CheckRun(training, violations_);
   return plan;
