@@ -15,8 +15,8 @@ struct Curve {
 };
 
 struct ChartOptions {
-  std::string title;
-  std::string x_label;
+  std::string title = "";
+  std::string x_label = "";
   int width = 72;   // of the whole chart in columns, at least 30
   int height = 12;  // of the plot in lines, at least 2
 };

@@ -65,6 +65,11 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
+    const std::vector<std::string> unknown = app.remaining();
+    if (app.get_subcommands().empty() && !unknown.empty() && !unknown[0].starts_with('-')) {
+      *environment.err << "anneal: there is no verb \"" << Escape(unknown[0]) << "\"\n  See: anneal --help\n";
+      return kExitUsage;
+    }
     return app.exit(error, *environment.out, *environment.err) == 0 ? kExitDone : kExitUsage;
   }
   if (!action.run) {

@@ -50,60 +50,79 @@ std::string ReadAll(std::istream& stream) {
   return text;
 }
 
-// What protobuf says of an unknown field, with what was perhaps meant:
-// Message type "anneal.v1.TrainingSpec" has no field named "epoch".
-std::string Explain(const std::string& message) {
-  constexpr std::string_view kType = "Message type \"";
-  constexpr std::string_view kField = "\" has no field named \"";
-  const size_t middle = message.find(kField);
-  if (!message.starts_with(kType) || middle == std::string::npos) return Escape(message);
-  const std::string type = message.substr(kType.size(), middle - kType.size());
-  std::string name = message.substr(middle + kField.size());
-  name = name.substr(0, name.find('"'));
-  const Descriptor* descriptor =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
-  if (descriptor == nullptr) return Escape(message);
-  return absl::StrCat("there is no \"", Escape(name), "\" here", FieldSuggestion(*descriptor, name), "; ",
-                      descriptor->name(), " has: ", FieldNames(*descriptor));
-}
-
-class LineCollector : public google::protobuf::io::ErrorCollector {
- public:
-  explicit LineCollector(std::string source) : source_(std::move(source)) {}
-
-  // Lines and columns from 0; -1: the whole file.
-  void AddError(int line, int column, const std::string& message) override {
-    if (++count_ > 20) return;
-    if (!text_.empty()) text_ += "\n";
-    absl::StrAppend(&text_, source_, ":", line + 1, ":", column + 1, ": ", Explain(message));
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  const std::string source_;
-  std::string text_;
-  int count_ = 0;
-};
-
-absl::StatusOr<v1::JobSpec> ParseText(std::string_view text, const std::string& source) {
-  v1::JobSpec spec;
-  LineCollector errors(Shown(source));
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&errors);
-  parser.SetRecursionLimit(kMaxDepth);
-  if (!parser.ParseFromString(std::string(text), &spec)) {
-    return absl::InvalidArgumentError(errors.text().empty() ? Shown(source) + ": does not parse" : errors.text());
-  }
-  return spec;
-}
-
-// Line and column, from 1, of byte `offset`.
+// Line and column, from 1 and in bytes, of byte `offset`.
 std::string Place(std::string_view text, size_t offset) {
   offset = std::min(offset, text.size());
   const std::string_view before = text.substr(0, offset);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const size_t newline = before.rfind('\n');
   return absl::StrCat(line, ":", newline == std::string_view::npos ? offset + 1 : offset - newline);
+}
+
+// The byte that protobuf's tokenizer means by `line` and `column`, both from 0; its tabs reach to the next multiple of 8.
+size_t OffsetOf(std::string_view text, int line, int column) {
+  size_t offset = 0;
+  for (; line > 0; --line) {
+    const size_t newline = text.find('\n', offset);
+    if (newline == std::string_view::npos) return text.size();
+    offset = newline + 1;
+  }
+  for (int at = 0; at < column && offset < text.size() && text[offset] != '\n'; ++offset) {
+    at = text[offset] == '\t' ? (at / 8 + 1) * 8 : at + 1;
+  }
+  return offset;
+}
+
+// Protobuf's messages, with better places and what was perhaps meant.
+class LineCollector : public google::protobuf::io::ErrorCollector {
+ public:
+  LineCollector(std::string_view text, std::string source) : text_(text), source_(std::move(source)) {}
+
+  void AddError(int line, int column, const std::string& message) override {
+    if (++count_ > kMaxErrors) return;
+    size_t offset = OffsetOf(text_, line, column);
+    const std::string explanation = Explain(message, &offset);
+    absl::StrAppend(&errors_, errors_.empty() ? "" : "\n", source_, ":", Place(text_, offset), ": ", explanation);
+  }
+  const std::string& errors() const { return errors_; }
+
+ private:
+  static constexpr int kMaxErrors = 20;
+
+  // Of an unknown field protobuf says: Message type "anneal.v1.TrainingSpec" has no field named "epoch". The place is
+  // then that of the token after the name; `offset` is moved to the name.
+  std::string Explain(const std::string& message, size_t* offset) const {
+    constexpr std::string_view kType = "Message type \"";
+    constexpr std::string_view kField = "\" has no field named \"";
+    const size_t middle = message.find(kField);
+    if (!message.starts_with(kType) || middle == std::string::npos) return Escape(message);
+    const std::string type = message.substr(kType.size(), middle - kType.size());
+    std::string name = message.substr(middle + kField.size());
+    name = name.substr(0, name.find('"'));
+    const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+    if (descriptor == nullptr) return Escape(message);
+    const size_t begin = text_.substr(0, *offset).rfind(name);
+    if (begin != std::string_view::npos) *offset = begin;
+    return absl::StrCat("there is no \"", Escape(name), "\" here", FieldSuggestion(*descriptor, name), "; ",
+                        descriptor->name(), " has: ", FieldNames(*descriptor));
+  }
+
+  const std::string_view text_;
+  const std::string source_;
+  std::string errors_;
+  int count_ = 0;
+};
+
+absl::StatusOr<v1::JobSpec> ParseText(std::string_view text, const std::string& source) {
+  v1::JobSpec spec;
+  LineCollector errors(text, Shown(source));
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  parser.SetRecursionLimit(kMaxDepth);
+  if (!parser.ParseFromString(std::string(text), &spec)) {
+    return absl::InvalidArgumentError(errors.errors().empty() ? Shown(source) + ": does not parse" : errors.errors());
+  }
+  return spec;
 }
 
 // Accepts everything, and keeps where and why the syntax is wrong.

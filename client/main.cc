@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -83,6 +86,7 @@ void Sleep(std::chrono::milliseconds duration, const std::atomic<bool>& stop) {
 
 int main(int argc, char** argv) {
   google::protobuf::SetLogHandler(nullptr);  // what it would log is reported by those who called it
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   std::ios::sync_with_stdio(false);
   const anneal::SystemClock clock;
   anneal::client::Environment environment;
