@@ -5,10 +5,11 @@ usage: step.py [--build DIR] [--runs N] [--core N] [--json] [--check]
 
 Builds nothing: first `cmake --build --preset release --target engine_step plain_libtorch_step`.
 
-Both run as processes of their own, one after the other, again and again, so that whatever else the machine does meets
-both. Each process reports several rounds of steps; a run counts with its best round (what disturbs only ever slows), a
-program with its best run. `ratio` is ours by theirs: below 1 we are faster. The spread (slowest run by fastest) tells
-how much to believe; on a busy machine the CPU time is steadier. Faults are minor page faults, the median of all rounds.
+Both run as processes of their own, one after the other, again and again, so that whatever else the
+machine does meets both. Each process reports several rounds of steps; a run counts with its best
+round (what disturbs only ever slows), a program with its best run. `ratio` is ours by theirs: below
+1 we are faster. The spread (slowest run by fastest) tells how much to believe; on a busy machine the
+CPU time is steadier. Faults are minor page faults, the median of all rounds.
 """
 
 import argparse
@@ -31,7 +32,8 @@ def run(command, core):
         os.sched_setaffinity(0, {core})
 
     environment = dict(os.environ, OMP_NUM_THREADS="1")
-    finished = subprocess.run(command, stdout=subprocess.PIPE, env=environment, preexec_fn=pin, check=True)
+    finished = subprocess.run(command, stdout=subprocess.PIPE, env=environment, preexec_fn=pin,
+                              check=True)
     return json.loads(finished.stdout)["rounds"]
 
 
@@ -53,12 +55,15 @@ def summary(runs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="build folder")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release",
+                        help="build folder")
     parser.add_argument("--runs", type=int, default=5, help="processes of each program")
-    parser.add_argument("--core", type=int, default=min(os.sched_getaffinity(0)), help="where both are pinned")
+    parser.add_argument("--core", type=int, default=min(os.sched_getaffinity(0)),
+                        help="where both are pinned")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("--check", action="store_true",
-                        help=f"exit 1 unless the ratio is at most {LIMIT_RATIO} and a warm step makes no page fault")
+                        help=f"exit 1 unless the ratio is at most {LIMIT_RATIO} and a warm step "
+                             "makes no page fault")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         parser.error("--runs: at least 1")
@@ -77,7 +82,8 @@ def main():
     for number in range(arguments.runs):
         for name, command in commands.items():
             if show_progress:
-                print(f"\rrun {number + 1} of {arguments.runs}: {name:20}", end="", file=sys.stderr, flush=True)
+                print(f"\rrun {number + 1} of {arguments.runs}: {name:20}", end="",
+                      file=sys.stderr, flush=True)
             runs[name].append(run(command, arguments.core))
     if show_progress:
         print(f"\r{'':50}\r", end="", file=sys.stderr)
@@ -100,12 +106,14 @@ def main():
     if arguments.json:
         print(json.dumps(result | {"passed": passed}))
     else:
-        print(f"{result['network']}, one step, core {arguments.core}, {arguments.runs} runs, best round of each:")
+        print(f"{result['network']}, one step, core {arguments.core}, {arguments.runs} runs, "
+              "best round of each:")
         print(f"{'':22}{'best us':>10}{'median us':>11}{'cpu us':>9}{'spread':>8}"
               f"{'faults/step':>14}{'at most':>10}")
         for name in (THEIRS, OURS):
             s = result[name]
-            print(f"{name:22}{s['step_us']:10.1f}{s['median_step_us']:11.1f}{s['cpu_us']:9.1f}{s['spread']:8.0%}"
+            print(f"{name:22}{s['step_us']:10.1f}{s['median_step_us']:11.1f}"
+                  f"{s['cpu_us']:9.1f}{s['spread']:8.0%}"
                   f"{s['minor_faults_per_step']:14.3g}{s['most_minor_faults_per_step']:10.3g}")
         print(f"ratio {result['ratio']:.3f} (of medians {result['ratio_of_medians']:.3f}, "
               f"of CPU time {result['ratio_of_cpu']:.3f}, "

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Records what Keras does, for the engine's tests: optimizers.csv and early_stopping.csv beside this file.
+"""Records what Keras does, for the engine's tests: optimizers.csv and early_stopping.csv beside it.
 
 usage: python3 -m venv VENV && VENV/bin/pip install -r requirements.txt && VENV/bin/python record.py
 
-Runs on Keras's NumPy backend in float64, so that the numbers are the formulas' and not float32's rounding. The tests
-read the files; this program runs only when a case is added. --check compares instead of writing.
+Runs on Keras's NumPy backend in float64, so that the numbers are the formulas' and not float32's
+rounding. The tests read the files; this program runs only when a case is added. --check compares
+instead of writing.
 """
 
 import os
