@@ -102,7 +102,7 @@ class TorchEngine final : public Engine {
     const absl::StatusOr<at::Device> resolved = Resolve(device);
     return absl::StrCat("device ", resolved.ok() ? resolved->str() : device, "; 1 thread; ", ProcessorName(), ", ",
                         InstructionSet(), "; oneDNN ", dnnl_version()->major, ".", dnnl_version()->minor, ".",
-                        dnnl_version()->patch, "; LibTorch ", TORCH_VERSION, "; anneal ", kVersion, "; ", __VERSION__);
+                        dnnl_version()->patch, "; LibTorch ", TORCH_VERSION, "; anneal ", kVersion, ", compiler ", __VERSION__);
   }
 
   absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop, TrainingObserver& observer,
