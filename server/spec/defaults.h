@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "anneal/v1/network.pb.h"
@@ -25,22 +26,60 @@ inline std::string Monitor(const v1::EarlyStopping& s) {
 inline double LearningRate(const v1::Sgd& s) {
   return s.has_learning_rate() ? s.learning_rate() : 0.01;
 }
-template <typename AdamOrNadam>
-double LearningRate(const AdamOrNadam& s) {
+// Of every optimizer but Sgd.
+template <typename Spec>
+double LearningRate(const Spec& s) {
   return s.has_learning_rate() ? s.learning_rate() : 1e-3;
 }
-template <typename AdamOrNadam>
-double Beta1(const AdamOrNadam& s) {
+template <typename Spec>
+double Beta1(const Spec& s) {
   return s.has_beta_1() ? s.beta_1() : 0.9;
 }
-template <typename AdamOrNadam>
-double Beta2(const AdamOrNadam& s) {
+inline double Beta2(const v1::Lion& s) { return s.has_beta_2() ? s.beta_2() : 0.99; }
+template <typename Spec>
+double Beta2(const Spec& s) {
   return s.has_beta_2() ? s.beta_2() : 0.999;
 }
-template <typename AdamOrNadam>
-double OptimizerEpsilon(const AdamOrNadam& s) {
+template <typename Spec>
+double OptimizerEpsilon(const Spec& s) {
   return s.has_epsilon() ? s.epsilon() : 1e-7;
 }
+inline double Rho(const v1::RmsProp& s) { return s.has_rho() ? s.rho() : 0.9; }
+inline double Rho(const v1::Adadelta& s) { return s.has_rho() ? s.rho() : 0.95; }
+inline double InitialAccumulatorValue(const v1::Adagrad& s) {
+  return s.has_initial_accumulator_value() ? s.initial_accumulator_value() : 0.1;
+}
+inline double WeightDecay(const v1::Optimizer& s) {
+  return s.has_weight_decay() ? s.weight_decay() : s.has_adamw() ? 0.004 : 0.0;
+}
+
+inline double EndLearningRate(const v1::LearningRateSchedule::PolynomialDecay& s) {
+  return s.has_end_learning_rate() ? s.end_learning_rate() : 1e-4;
+}
+inline double Power(const v1::LearningRateSchedule::PolynomialDecay& s) {
+  return s.has_power() ? s.power() : 1.0;
+}
+inline double TMul(const v1::LearningRateSchedule::CosineDecayRestarts& s) {
+  return s.has_t_mul() ? s.t_mul() : 2.0;
+}
+inline double MMul(const v1::LearningRateSchedule::CosineDecayRestarts& s) {
+  return s.has_m_mul() ? s.m_mul() : 1.0;
+}
+inline std::string Monitor(const v1::LearningRateSchedule::ReduceOnPlateau& s) {
+  return s.monitor().empty() ? "val_loss" : s.monitor();
+}
+inline double Factor(const v1::LearningRateSchedule::ReduceOnPlateau& s) {
+  return s.has_factor() ? s.factor() : 0.1;
+}
+inline int64_t Patience(const v1::LearningRateSchedule::ReduceOnPlateau& s) {
+  return s.has_patience() ? s.patience() : 10;
+}
+inline double MinDelta(const v1::LearningRateSchedule::ReduceOnPlateau& s) {
+  return s.has_min_delta() ? s.min_delta() : 1e-4;
+}
+
+inline double Delta(const v1::Huber& s) { return s.has_delta() ? s.delta() : 1.0; }
+inline int64_t K(const v1::TopKAccuracy& s) { return s.has_k() ? s.k() : 5; }
 
 template <typename DenseOrConv2D>
 bool UseBias(const DenseOrConv2D& s) {
@@ -62,11 +101,41 @@ inline v1::Initializer BiasInitializer(const v1::Initializer& s) {
 inline double Momentum(const v1::BatchNormalization& s) {
   return s.has_momentum() ? s.momentum() : 0.99;
 }
-inline double Epsilon(const v1::BatchNormalization& s) {
+template <typename Normalization>
+double Epsilon(const Normalization& s) {
   return s.has_epsilon() ? s.epsilon() : 1e-3;
 }
-inline bool Center(const v1::BatchNormalization& s) { return !s.has_center() || s.center(); }
-inline bool Scale(const v1::BatchNormalization& s) { return !s.has_scale() || s.scale(); }
+template <typename Normalization>
+bool Center(const Normalization& s) {
+  return !s.has_center() || s.center();
+}
+template <typename Normalization>
+bool Scale(const Normalization& s) {
+  return !s.has_scale() || s.scale();
+}
+
+// Infinite where there is none.
+inline double MaxValue(const v1::ReLU& s) {
+  return s.has_max_value() ? s.max_value() : std::numeric_limits<double>::infinity();
+}
+inline double NegativeSlope(const v1::LeakyReLU& s) {
+  return s.has_negative_slope() ? s.negative_slope() : 0.3;
+}
+inline v1::Initializer AlphaInitializer(const v1::PReLU& s) {
+  return BiasInitializer(s.alpha_initializer());
+}
+inline double Lower(const v1::RReLU& s) { return s.has_lower() ? s.lower() : 1.0 / 8; }
+inline double Upper(const v1::RReLU& s) { return s.has_upper() ? s.upper() : 1.0 / 3; }
+inline double Alpha(const v1::ELU& s) { return s.has_alpha() ? s.alpha() : 1.0; }
+
+// Of an L1 or L2.
+template <typename Penalty>
+double Factor(const Penalty& s) {
+  return s.has_factor() ? s.factor() : 0.01;
+}
+inline double MaxValue(const v1::Constraint::MaxNorm& s) {
+  return s.has_max_value() ? s.max_value() : 2.0;
+}
 
 // A size with its default applied: width 0 means height; an absent size is `otherwise` both ways.
 struct Size {
@@ -81,10 +150,17 @@ inline Size KernelSize(const v1::Conv2D& s) {
   return Resolve(s.has_kernel_size(), s.kernel_size(), {0, 0});
 }
 inline Size Strides(const v1::Conv2D& s) { return Resolve(s.has_strides(), s.strides(), {1, 1}); }
-inline Size PoolSize(const v1::MaxPooling2D& s) {
+inline Size DilationRate(const v1::Conv2D& s) {
+  return Resolve(s.has_dilation_rate(), s.dilation_rate(), {1, 1});
+}
+inline int64_t Groups(const v1::Conv2D& s) { return s.has_groups() ? s.groups() : 1; }
+// Of a MaxPooling2D or AveragePooling2D.
+template <typename Pooling>
+Size PoolSize(const Pooling& s) {
   return Resolve(s.has_pool_size(), s.pool_size(), {2, 2});
 }
-inline Size Strides(const v1::MaxPooling2D& s) {
+template <typename Pooling>
+Size Strides(const Pooling& s) {
   return Resolve(s.has_strides(), s.strides(), PoolSize(s));
 }
 
@@ -102,6 +178,11 @@ inline double Maxval(const v1::Initializer::RandomUniform& s) {
 }
 inline double Scale(const v1::Initializer::VarianceScaling& s) {
   return s.has_scale() ? s.scale() : 1.0;
+}
+// Of an Identity or Orthogonal.
+template <typename Matrix>
+double Gain(const Matrix& s) {
+  return s.has_gain() ? s.gain() : 1.0;
 }
 
 }  // namespace anneal::defaults
