@@ -111,26 +111,64 @@ void CheckValidation(const v1::TrainingSpec& training, int64_t samples, Violatio
   }
 }
 
-void CheckInput(const v1::TrainingSpec& training, ViolationList& violations) {
+void CheckRescale(const FieldChecks& checks, const v1::Rescale& rescale) {
+  const double factor = rescale.factor();
+  if (checks.Real("factor", factor, kFinite, "a factor") && static_cast<float>(factor) == 0) {
+    checks.Add("factor", absl::StrCat("is ", FormatReal(factor),
+                                      ", which makes every input the same; for "
+                                      "example 0.00392156862745098, which is 1/255"));
+  }
+  checks.Real("offset", rescale.offset(), kFinite, "an offset");
+}
+
+void CheckL2Normalize(const FieldChecks& checks, const v1::L2Normalize& normalize) {
+  const int64_t axis = normalize.axis();
+  if ((axis >= 1 && axis <= 3) || axis == -1) return;
+  checks.Add("axis", absl::StrCat("is ", axis,
+                                  "; an axis is 1 (height), 2 (width), 3 (channels), or -1 for "
+                                  "the last"));
+}
+
+void CheckTranslation(const FieldChecks& checks, const v1::RandomTranslation& translation) {
+  constexpr RealRange kShare{0, true, 1, true, "from 0 to 1"};
+  checks.Real("height_factor", translation.height_factor(), kShare, "a share of the height");
+  checks.Real("width_factor", translation.width_factor(), kShare, "a share of the width");
+}
+
+// l2_normalize, random_flip and random_translation are about height, width and channels. `dataset`
+// is null where it is not known.
+void CheckStep(const FieldChecks& checks, const v1::InputStep& step, const DatasetInfo* dataset) {
+  const auto check_image = [&](const FieldChecks& kind) {
+    if (dataset == nullptr || dataset->shape.size() == 3) return;
+    kind.Add("", absl::StrCat("needs images of height, width and channels; data set ",
+                              Quote(dataset->name), " has ", FormatShape(dataset->shape)));
+  };
+  switch (step.kind_case()) {
+    case v1::InputStep::kRescale: return CheckRescale(checks.In("rescale"), step.rescale());
+    case v1::InputStep::kL2Normalize:
+      check_image(checks.In("l2_normalize"));
+      return CheckL2Normalize(checks.In("l2_normalize"), step.l2_normalize());
+    case v1::InputStep::kRandomFlip: return check_image(checks.In("random_flip"));
+    case v1::InputStep::kRandomTranslation:
+      check_image(checks.In("random_translation"));
+      return CheckTranslation(checks.In("random_translation"), step.random_translation());
+    case v1::InputStep::kStandardize:
+    case v1::InputStep::kStandardizePerChannel: return;
+    case v1::InputStep::KIND_NOT_SET:
+      return checks.MissingKind("", v1::InputStep::descriptor()->FindOneofByName("kind"),
+                                "kind of step");
+  }
+}
+
+void CheckInput(const v1::TrainingSpec& training, const DatasetInfo* dataset,
+                ViolationList& violations) {
   if (training.input_size() > limits::kInputSteps) {
     violations.Add("training.input", absl::StrCat("has ", training.input_size(), " steps; at most ",
                                                   limits::kInputSteps));
   }
   for (int i = 0; i < training.input_size(); ++i) {
-    const v1::InputStep& step = training.input(i);
-    const FieldChecks checks(absl::StrCat("training.input[", i, "]"), violations);
-    if (step.kind_case() == v1::InputStep::KIND_NOT_SET) {
-      checks.MissingKind("", v1::InputStep::descriptor()->FindOneofByName("kind"), "kind of step");
-    }
-    if (!step.has_rescale()) continue;
-    const FieldChecks rescale = checks.In("rescale");
-    const double factor = step.rescale().factor();
-    if (rescale.Real("factor", factor, kFinite, "a factor") && static_cast<float>(factor) == 0) {
-      rescale.Add("factor", absl::StrCat("is ", FormatReal(factor),
-                                         ", which makes every input the same; for "
-                                         "example 0.00392156862745098, which is 1/255"));
-    }
-    rescale.Real("offset", step.rescale().offset(), kFinite, "an offset");
+    CheckStep(FieldChecks(absl::StrCat("training.input[", i, "]"), violations), training.input(i),
+              dataset);
   }
 }
 
@@ -154,7 +192,7 @@ DataPlan CheckData(const v1::TrainingSpec& training, const DatasetCatalog& catal
       FindSplit(*plan.dataset, training.test().split(), test);
     }
   }
-  CheckInput(training, violations);
+  CheckInput(training, plan.dataset ? &*plan.dataset : nullptr, violations);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/spec/defaults.h"
+#include "server/spec/layer_kind.h"
 #include "server/spec/text.h"
 #include "server/spec/warnings.h"
 
@@ -13,15 +14,31 @@ namespace {
 // raw pixels saturate the first layers. A batch normalization in front does what an input step
 // would.
 void WarnAboutInput(const ValidatedSpec& spec, WarningList& warnings) {
-  if (spec.training().input_size() > 0) return;
+  const v1::TrainingSpec& training = spec.training();
+  for (const v1::InputStep& step : training.input()) {
+    if (!step.has_random_flip() && !step.has_random_translation()) return;
+  }
   for (const ResolvedLayer& layer : spec.layers()) {
     if (layer.layer->has_flatten()) continue;
-    if (layer.layer->has_batch_normalization()) return;
+    if (IsNormalization(*layer.layer)) return;
     break;
   }
   warnings.Add("training.input",
-               "is empty, so pixels go in as 0 to 255; networks train better on small inputs: add "
-               "rescale { factor: 0.00392156862745098 } or standardize {}");
+               absl::StrCat(training.input().empty() ? "is empty" : "scales nothing",
+                            ", so pixels go in as 0 to 255; networks train better on small "
+                            "inputs: add rescale { factor: 0.00392156862745098 } or "
+                            "standardize {}"));
+}
+
+void WarnAboutTranslation(const v1::TrainingSpec& training, WarningList& warnings) {
+  for (int i = 0; i < training.input_size(); ++i) {
+    const v1::InputStep& step = training.input(i);
+    if (!step.has_random_translation()) continue;
+    const v1::RandomTranslation& translation = step.random_translation();
+    if (translation.height_factor() != 0 || translation.width_factor() != 0) continue;
+    warnings.Add(absl::StrCat("training.input[", i, "].random_translation"),
+                 "shifts nothing: height_factor and width_factor are 0; 0.1 is usual");
+  }
 }
 
 // A figure from data that training has seen, or that chose the epoch, is better than the truth.
@@ -50,6 +67,7 @@ void WarnAboutTest(const ValidatedSpec& spec, WarningList& warnings) {
 
 void WarnAboutData(const ValidatedSpec& spec, WarningList& warnings) {
   WarnAboutInput(spec, warnings);
+  WarnAboutTranslation(spec.training(), warnings);
   WarnAboutTest(spec, warnings);
 }
 

@@ -67,8 +67,9 @@ int64_t FlopsPerSample(const std::vector<ResolvedLayer>& layers) {
     } else if (layer.layer->has_conv2d()) {
       const defaults::Size kernel = defaults::KernelSize(layer.layer->conv2d());
       const int64_t window = SaturatingMultiply(kernel.height, kernel.width);
-      multiplications = SaturatingMultiply(SaturatingMultiply(window, layer.input_shape[2]),
-                                           Numbers(layer.output_shape));
+      const int64_t channels = layer.input_shape[2] / defaults::Groups(layer.layer->conv2d());
+      multiplications =
+          SaturatingMultiply(SaturatingMultiply(window, channels), Numbers(layer.output_shape));
     }
     flops = SaturatingAdd(flops, SaturatingMultiply(2, multiplications));
   }

@@ -34,9 +34,28 @@ void CheckVarianceScaling(const FieldChecks& checks,
               v1::Initializer::VarianceScaling::Distribution_descriptor());
 }
 
+const char* Describe(WeightKind weight) {
+  switch (weight) {
+    case WeightKind::kDenseKernel: return "the kernel of a dense layer";
+    case WeightKind::kConvKernel: return "the kernel of a convolution";
+    case WeightKind::kBias: return "a bias";
+    case WeightKind::kSlope: return "a slope";
+  }
+  return "";
+}
+
+template <typename Matrix>
+void CheckMatrix(const FieldChecks& checks, const Matrix& matrix, WeightKind weight, bool fits,
+                 const char* right) {
+  if (!fits) checks.Add("", absl::StrCat("is for ", Describe(weight), "; ", right));
+  checks.Real("gain", defaults::Gain(matrix), kFinite, "a gain");
+}
+
 }  // namespace
 
-void CheckInitializer(const FieldChecks& checks, const v1::Initializer& initializer) {
+void CheckInitializer(const FieldChecks& checks, const v1::Initializer& initializer,
+                      WeightKind weight) {
+  const bool is_dense = weight == WeightKind::kDenseKernel;
   switch (initializer.kind_case()) {
     case v1::Initializer::kConstant:
       checks.In("constant").Real("value", initializer.constant().value(), kFinite, "a constant");
@@ -52,6 +71,15 @@ void CheckInitializer(const FieldChecks& checks, const v1::Initializer& initiali
       break;
     case v1::Initializer::kVarianceScaling:
       CheckVarianceScaling(checks.In("variance_scaling"), initializer.variance_scaling());
+      break;
+    case v1::Initializer::kIdentity:
+      CheckMatrix(checks.In("identity"), initializer.identity(), weight, is_dense,
+                  "only the kernel of a dense layer has a diagonal");
+      break;
+    case v1::Initializer::kOrthogonal:
+      CheckMatrix(checks.In("orthogonal"), initializer.orthogonal(), weight,
+                  is_dense || weight == WeightKind::kConvKernel,
+                  "only a kernel is a matrix that can be orthogonal");
       break;
     case v1::Initializer::kZeros:
     case v1::Initializer::kOnes:

@@ -5,9 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "server/spec/defaults.h"
 #include "server/spec/field_checks.h"
-#include "server/spec/initializer_checks.h"
+#include "server/spec/layer_field_checks.h"
 #include "server/spec/layer_kind.h"
 #include "server/spec/limits.h"
 #include "server/spec/saturating.h"
@@ -15,58 +14,6 @@
 
 namespace anneal {
 namespace {
-
-void CheckActivation(const FieldChecks& checks, const char* field,
-                     v1::Activation::Function function) {
-  checks.Enum(field, function, v1::Activation::Function_descriptor());
-}
-
-// `noun`: "a pooling window". Width 0 means height.
-void CheckSize(const FieldChecks& checks, const v1::Size2D& size, const char* noun) {
-  const std::string height = absl::StrCat("the height of ", noun);
-  checks.Integer("height", size.height(), 1, limits::kWindow, height.c_str());
-  if (size.width() == 0) return;
-  const std::string width = absl::StrCat("the width of ", noun);
-  checks.Integer("width", size.width(), 1, limits::kWindow, width.c_str());
-}
-
-void CheckDense(const FieldChecks& checks, const v1::Dense& dense) {
-  checks.Integer("units", dense.units(), 1, limits::kUnits, "the number of units");
-  CheckActivation(checks, "activation", dense.activation());
-  if (dense.has_kernel_initializer())
-    CheckInitializer(checks.In("kernel_initializer"), dense.kernel_initializer());
-  if (dense.has_bias_initializer())
-    CheckInitializer(checks.In("bias_initializer"), dense.bias_initializer());
-}
-
-void CheckConv2D(const FieldChecks& checks, const v1::Conv2D& conv) {
-  checks.Integer("filters", conv.filters(), 1, limits::kUnits, "the number of filters");
-  if (conv.has_kernel_size()) {
-    CheckSize(checks.In("kernel_size"), conv.kernel_size(), "a kernel");
-  } else {
-    checks.Add("kernel_size", "is missing; for example kernel_size { height: 3 } for 3x3");
-  }
-  if (conv.has_strides()) CheckSize(checks.In("strides"), conv.strides(), "a stride");
-  checks.Enum("padding", conv.padding(), v1::Padding_descriptor());
-  CheckActivation(checks, "activation", conv.activation());
-  if (conv.has_kernel_initializer())
-    CheckInitializer(checks.In("kernel_initializer"), conv.kernel_initializer());
-  if (conv.has_bias_initializer())
-    CheckInitializer(checks.In("bias_initializer"), conv.bias_initializer());
-}
-
-void CheckMaxPooling2D(const FieldChecks& checks, const v1::MaxPooling2D& pooling) {
-  if (pooling.has_pool_size())
-    CheckSize(checks.In("pool_size"), pooling.pool_size(), "a pooling window");
-  if (pooling.has_strides()) CheckSize(checks.In("strides"), pooling.strides(), "a stride");
-  checks.Enum("padding", pooling.padding(), v1::Padding_descriptor());
-}
-
-void CheckBatchNormalization(const FieldChecks& checks,
-                             const v1::BatchNormalization& normalization) {
-  checks.Real("momentum", defaults::Momentum(normalization), kBelowOne, "a momentum");
-  checks.Real("epsilon", defaults::Epsilon(normalization), kPositive, "an epsilon");
-}
 
 class LayerChecker {
  public:
@@ -90,25 +37,11 @@ class LayerChecker {
     const FieldChecks layer_checks(std::move(path), violations_);
     CheckName(layer_checks, layer.name());
     const FieldChecks checks = layer_checks.In(KindOf(layer).field);
-    switch (layer.kind_case()) {
-      case v1::Layer::kRepeat: return CheckRepeat(checks, layer.repeat(), nesting + 1);
-      case v1::Layer::kFlatten: break;
-      case v1::Layer::kActivation:
-        CheckActivation(checks, "function", layer.activation().function());
-        break;
-      case v1::Layer::kDense: CheckDense(checks, layer.dense()); break;
-      case v1::Layer::kConv2D: CheckConv2D(checks, layer.conv2d()); break;
-      case v1::Layer::kMaxPooling2D: CheckMaxPooling2D(checks, layer.max_pooling2d()); break;
-      case v1::Layer::kDropout:
-        checks.Real("rate", layer.dropout().rate(), kBelowOne, "a rate");
-        break;
-      case v1::Layer::kBatchNormalization:
-        CheckBatchNormalization(checks, layer.batch_normalization());
-        break;
-      case v1::Layer::KIND_NOT_SET:
-        checks.MissingKind("", v1::Layer::descriptor()->FindOneofByName("kind"), "kind of layer");
-        break;
+    if (layer.has_repeat()) return CheckRepeat(checks, layer.repeat(), nesting + 1);
+    if (layer.kind_case() == v1::Layer::KIND_NOT_SET) {
+      checks.MissingKind("", v1::Layer::descriptor()->FindOneofByName("kind"), "kind of layer");
     }
+    CheckLayerFields(checks, layer);
     return 1;
   }
 

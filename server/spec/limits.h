@@ -17,8 +17,10 @@ inline constexpr int64_t kLayers = 10'000;  // with every repeat expanded
 inline constexpr int kRepeatNesting = 8;
 inline constexpr int64_t kUnits = 1'000'000'000;  // of a Dense; filters of a Conv2D
 inline constexpr int64_t kWindow =
-    1'000;  // a kernel's, a pooling window's or a stride's height and width
+    1'000;  // a kernel's (dilated or not), a pooling window's, a stride's or a dilation rate's
+            // height and width
 inline constexpr int64_t kInputSteps = 100;
+inline constexpr int64_t kBoundaries = 1'000;  // of a piecewise constant schedule
 inline constexpr int64_t kParameters = 1'000'000'000;
 inline constexpr int64_t kMemoryBytes = int64_t{1} << 40;
 

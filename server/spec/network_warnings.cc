@@ -1,47 +1,21 @@
-// Looks along the expanded network, since what matters is what really follows what. Several rules
-// need the activation that finally applies to a layer's outputs: its own, or that of an activation
-// layer behind it with nothing but batch normalization or dropout between.
+// About weights: how they begin, biases that do nothing, layers that are one.
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/spec/defaults.h"
 #include "server/spec/layer_kind.h"
+#include "server/spec/network_view.h"
 #include "server/spec/text.h"
 #include "server/spec/warnings.h"
 
 namespace anneal {
 namespace {
 
-using Layers = std::vector<ResolvedLayer>;
-
 constexpr int kDeep =
     10;  // layers with a kernel; above it the variance that an initializer loses adds up
-
-std::string FieldPath(const ResolvedLayer& layer, const std::string& field) {
-  return absl::StrCat(layer.path, ".", KindOf(*layer.layer).field, field.empty() ? "" : ".", field);
-}
-
-bool IsNext(const Layers& layers, size_t index, v1::Layer::KindCase kind) {
-  return index + 1 < layers.size() && layers[index + 1].layer->kind_case() == kind;
-}
-
-// What finally applies to the outputs of the layer at `index`, which has a kernel.
-v1::Activation::Function EffectiveActivation(const Layers& layers, size_t index) {
-  const v1::Activation::Function own = ActivationOf(*layers[index].layer);
-  if (own != v1::Activation::LINEAR) return own;
-  for (size_t i = index + 1; i < layers.size(); ++i) {
-    const v1::Layer& layer = *layers[i].layer;
-    if (layer.has_activation() && layer.activation().function() != v1::Activation::LINEAR) {
-      return layer.activation().function();
-    }
-    if (!layer.has_activation() && !layer.has_batch_normalization() && !layer.has_dropout()) break;
-  }
-  return v1::Activation::LINEAR;
-}
 
 // The value that every weight begins with, where it is one for all.
 std::optional<double> ConstantValue(const v1::Initializer& initializer) {
@@ -49,6 +23,12 @@ std::optional<double> ConstantValue(const v1::Initializer& initializer) {
     case v1::Initializer::kZeros: return 0.0;
     case v1::Initializer::kOnes: return 1.0;
     case v1::Initializer::kConstant: return initializer.constant().value();
+    case v1::Initializer::kIdentity:
+      if (defaults::Gain(initializer.identity()) == 0) return 0.0;
+      return std::nullopt;
+    case v1::Initializer::kOrthogonal:
+      if (defaults::Gain(initializer.orthogonal()) == 0) return 0.0;
+      return std::nullopt;
     default: return std::nullopt;
   }
 }
@@ -72,41 +52,44 @@ bool IsGlorot(const v1::Initializer& initializer) {
          initializer.kind_case() == v1::Initializer::KIND_NOT_SET;
 }
 
+bool IsHe(const v1::Initializer& initializer) {
+  return initializer.has_he_uniform() || initializer.has_he_normal();
+}
+
+bool Rectifies(v1::Activation::Function function) {
+  switch (function) {
+    case v1::Activation::RELU:
+    case v1::Activation::RELU6:
+    case v1::Activation::LEAKY_RELU:
+    case v1::Activation::ELU:
+    case v1::Activation::CELU:
+    case v1::Activation::GELU:
+    case v1::Activation::SILU:
+    case v1::Activation::HARD_SILU:
+    case v1::Activation::MISH: return true;
+    default: return false;
+  }
+}
+
+bool IsSigmoidal(v1::Activation::Function function) {
+  return function == v1::Activation::SIGMOID || function == v1::Activation::HARD_SIGMOID ||
+         function == v1::Activation::TANH || function == v1::Activation::SOFTSIGN;
+}
+
 class NetworkWarnings {
  public:
   NetworkWarnings(const ValidatedSpec& spec, WarningList& warnings)
-      : spec_(spec), layers_(spec.layers()), warnings_(warnings) {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      if (!HasKernel(*layers_[i].layer)) continue;
-      last_kernel_ = i;
-      ++kernels_;
-    }
-  }
+      : spec_(spec), layers_(spec.layers()), view_(spec.layers()), warnings_(warnings) {}
 
   void Find() {
     WarnAboutRepeatNames(spec_.training().network().layers(), "training.network");
-    v1::Activation::Function last_activation = v1::Activation::LINEAR;
-    bool self_normalizing = false;  // SELU has been seen
     for (size_t i = 0; i < layers_.size(); ++i) {
       const v1::Layer& layer = *layers_[i].layer;
-      if (HasKernel(layer)) {
-        WarnAboutKernel(i);
-        WarnAboutBias(i);
-        WarnAboutLinear(i);
-        self_normalizing =
-            self_normalizing || EffectiveActivation(layers_, i) == v1::Activation::SELU;
-      }
-      if (layer.has_dropout() && layer.dropout().rate() > 0) WarnAboutDropout(i, last_activation);
-      if (layer.has_batch_normalization() && self_normalizing) {
-        warnings_.Add(FieldPath(layers_[i], ""),
-                      "is in a network with SELU, which normalizes itself (Klambauer et al. 2017); "
-                      "one of the two is "
-                      "enough");
-      }
-      const v1::Activation::Function activation = ActivationOf(layer);
-      if (activation != v1::Activation::LINEAR) last_activation = activation;
+      if (!HasKernel(layer)) continue;
+      WarnAboutKernel(i);
+      layer.has_dense() ? WarnAboutBias(i, layer.dense()) : WarnAboutBias(i, layer.conv2d());
+      WarnAboutLinear(i);
     }
-    WarnAboutLogits();
   }
 
  private:
@@ -133,19 +116,27 @@ class NetworkWarnings {
                                  ConsequenceOfEqualWeights(index), ": use a random initializer"));
       return;
     }
-    const v1::Activation::Function activation = EffectiveActivation(layers_, index);
-    if (activation == v1::Activation::SELU && !IsLecun(initializer)) {
+    const AppliedActivation activation = view_.AppliedTo(index);
+    if (activation.function == v1::Activation::SELU && !IsLecun(initializer)) {
       warnings_.Add(path, absl::StrCat("is ", InitializerName(initializer),
                                        "; SELU normalizes itself only with "
                                        "lecun_normal (Klambauer et al. 2017)"));
     }
-    const bool rectifies = activation == v1::Activation::RELU || activation == v1::Activation::ELU;
-    const bool normalized = IsNext(layers_, index, v1::Layer::kBatchNormalization);
-    if (rectifies && IsGlorot(initializer) && kernels_ > kDeep && !normalized) {
+    const bool normalized = view_.IsNext(index, v1::Layer::kBatchNormalization) ||
+                            view_.IsNext(index, v1::Layer::kLayerNormalization);
+    if (Rectifies(activation.function) && IsGlorot(initializer) && view_.kernels() > kDeep &&
+        !normalized) {
       warnings_.Add(path, absl::StrCat("is ", InitializerName(initializer), " with ",
-                                       ActivationName(activation), " in a network of ", kernels_,
+                                       activation.name, " in a network of ", view_.kernels(),
                                        " layers; he_normal keeps the signal from "
                                        "fading (He et al. 2015)"));
+    }
+    if (IsSigmoidal(activation.function) && IsHe(initializer) && view_.IsHidden(index) &&
+        !normalized) {
+      warnings_.Add(path, absl::StrCat("is ", InitializerName(initializer), " with ",
+                                       activation.name,
+                                       ", for which its weights are too large; glorot_uniform is "
+                                       "made for it (Glorot & Bengio 2010)"));
     }
   }
 
@@ -153,7 +144,7 @@ class NetworkWarnings {
   // gradient. At a softmax output the gradients of the scores sum to 0, and so equal weights pass
   // nothing back.
   std::string ConsequenceOfEqualWeights(size_t index) const {
-    if (index == last_kernel_) {
+    if (!view_.IsHidden(index)) {
       return "all classes begin with the same score, and the layers before, if any, learn nothing "
              "in the first step";
     }
@@ -167,24 +158,37 @@ class NetworkWarnings {
            "apart";
   }
 
-  // Batch normalization subtracts the mean, and any bias with it.
-  void WarnAboutBias(size_t index) {
-    const v1::Layer& layer = *layers_[index].layer;
-    const bool use_bias =
-        layer.has_dense() ? defaults::UseBias(layer.dense()) : defaults::UseBias(layer.conv2d());
-    if (!use_bias || ActivationOf(layer) != v1::Activation::LINEAR) return;
-    if (!IsNext(layers_, index, v1::Layer::kBatchNormalization)) return;
-    warnings_.Add(FieldPath(layers_[index], "use_bias"),
+  template <typename DenseOrConv2D>
+  void WarnAboutBias(size_t index, const DenseOrConv2D& layer) {
+    const ResolvedLayer& resolved = layers_[index];
+    if (!defaults::UseBias(layer)) {
+      const auto warn_unused = [&](const char* field, bool present) {
+        if (present)
+          warnings_.Add(FieldPath(resolved, field), "is not used, since use_bias is false");
+      };
+      warn_unused("bias_initializer", layer.has_bias_initializer());
+      warn_unused("bias_regularizer", layer.has_bias_regularizer());
+      warn_unused("bias_constraint", layer.has_bias_constraint());
+      return;
+    }
+    // Batch normalization subtracts the mean, and any bias with it.
+    if (layer.activation() != v1::Activation::LINEAR) return;
+    if (!view_.IsNext(index, v1::Layer::kBatchNormalization)) return;
+    warnings_.Add(FieldPath(resolved, "use_bias"),
                   "is true, but the batch normalization that follows takes every bias away again; "
                   "set it to false");
   }
 
-  // Two layers with only affine maps between are one.
+  // Two layers with only affine maps between are one. A convolution in groups followed by a full one
+  // is meant as that: it is a matrix in two factors (Sifre & Mallat 2014; Chollet 2017).
   void WarnAboutLinear(size_t index) {
-    if (ActivationOf(*layers_[index].layer) != v1::Activation::LINEAR) return;
+    const v1::Layer& layer = *layers_[index].layer;
+    if (ActivationOf(layer) != v1::Activation::LINEAR) return;
+    if (layer.has_conv2d() && defaults::Groups(layer.conv2d()) > 1) return;
     for (size_t i = index + 1; i < layers_.size(); ++i) {
       const v1::Layer& next = *layers_[i].layer;
-      if (next.has_max_pooling2d()) return;
+      if (next.has_max_pooling2d() || next.has_global_max_pooling2d()) return;
+      if (next.has_layer_normalization() || IsParametricActivation(next)) return;
       if (next.has_activation() && next.activation().function() != v1::Activation::LINEAR) return;
       if (!HasKernel(next)) continue;
       warnings_.Add(FieldPath(layers_[index], "activation"),
@@ -194,40 +198,10 @@ class NetworkWarnings {
     }
   }
 
-  void WarnAboutDropout(size_t index, v1::Activation::Function last_activation) {
-    const std::string path = FieldPath(layers_[index], "");
-    if (kernels_ > 0 && index > last_kernel_) {
-      warnings_.Add(path,
-                    "comes after the last layer with weights, so it drops the network's answers "
-                    "themselves; put "
-                    "it before that layer");
-      return;
-    }
-    if (last_activation == v1::Activation::SELU) {
-      warnings_.Add(
-          path,
-          "follows SELU, whose mean and variance it changes; alpha dropout is made for SELU "
-          "(Klambauer et al. 2017)");
-    }
-  }
-
-  // With from_logits nothing says what ends the network; an activation there limits the logits.
-  void WarnAboutLogits() {
-    if (!spec_.training().loss().sparse_categorical_crossentropy().from_logits()) return;
-    const ResolvedLayer& last = layers_.back();
-    const v1::Activation::Function activation = ActivationOf(*last.layer);
-    if (activation == v1::Activation::LINEAR) return;
-    warnings_.Add(FieldPath(last, last.layer->has_activation() ? "function" : "activation"),
-                  absl::StrCat("is ", ActivationName(activation),
-                               " at the end of a network whose loss is from_logits; "
-                               "logits are LINEAR, any real number"));
-  }
-
   const ValidatedSpec& spec_;
-  const Layers& layers_;
+  const std::vector<ResolvedLayer>& layers_;
+  const NetworkView view_;
   WarningList& warnings_;
-  size_t last_kernel_ = 0;
-  int kernels_ = 0;
 };
 
 }  // namespace

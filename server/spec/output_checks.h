@@ -1,4 +1,5 @@
-// Whether the network's end fits the data set and the loss, and whether there is anything to train.
+// Whether the network's end fits the data set, the loss and the metrics, and whether there is
+// anything to train.
 #pragma once
 
 #include <vector>
@@ -11,15 +12,16 @@
 
 namespace anneal {
 
-// The output must be [classes]: one probability, or logit, for each class. `dataset` is null where
-// it is not known.
-void CheckOutputShape(const Expansion& expansion, const Shape& output, const DatasetInfo* dataset,
-                      ViolationList& violations);
+// The output must be [classes], one number for each class; for binary crossentropy on two classes
+// also [1], with which top_k_accuracy means nothing. `dataset` is null where it is not known.
+void CheckOutputShape(const v1::TrainingSpec& training, const Expansion& expansion,
+                      const Shape& output, const DatasetInfo* dataset, ViolationList& violations);
 
-// SOFTMAX is fused into the loss: it may only be the very last thing the network does, and it must
-// be there exactly when the loss expects probabilities (from_logits false).
-void CheckSoftmax(const v1::TrainingSpec& training, const Expansion& expansion,
-                  ViolationList& violations);
+// Losses on probabilities are computed on logits: the SOFTMAX or SIGMOID that makes the
+// probabilities is fused into the loss. So it must be the very last thing the network does exactly
+// where the loss expects probabilities (from_logits false). Other losses take any end.
+void CheckEnd(const v1::TrainingSpec& training, const Expansion& expansion,
+              ViolationList& violations);
 
 // At least one layer has weights that training changes.
 void CheckTrainable(const Expansion& expansion, ViolationList& violations);

@@ -1,7 +1,6 @@
 #include "server/spec/run_checks.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "server/spec/defaults.h"
 #include "server/spec/field_checks.h"
 #include "server/spec/limits.h"
+#include "server/spec/monitor_checks.h"
 #include "server/spec/text.h"
 
 namespace anneal {
@@ -20,17 +20,7 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 void CheckEarlyStopping(const FieldChecks& checks, const v1::TrainingSpec& training) {
   const v1::EarlyStopping& stopping = training.early_stopping();
-  constexpr std::array<const char*, 4> kMonitors = {"loss", "accuracy", "val_loss", "val_accuracy"};
-  const std::string monitor = defaults::Monitor(stopping);
-  if (std::find(kMonitors.begin(), kMonitors.end(), monitor) == kMonitors.end()) {
-    checks.Add("monitor", absl::StrCat("is ", Quote(monitor),
-                                       "; it is one of loss, accuracy, val_loss, val_accuracy"));
-  } else if (absl::StartsWith(monitor, "val_") && !training.has_validation()) {
-    checks.Add("monitor",
-               absl::StrCat("is ", monitor, stopping.monitor().empty() ? " (the default)" : "",
-                            ", which needs validation: add training.validation, or monitor ",
-                            monitor.substr(4)));
-  }
+  CheckMonitor(checks, defaults::Monitor(stopping), stopping.monitor().empty(), training);
   checks.Real("min_delta", stopping.min_delta(), kNotNegative, "a smallest improvement");
   checks.Integer("patience", stopping.patience(), 0, kNoLimit, "a patience");
   checks.Enum("mode", stopping.mode(), v1::EarlyStopping::Mode_descriptor());
@@ -53,12 +43,6 @@ void CheckDevice(const FieldChecks& checks, const std::string& device) {
 }
 
 }  // namespace
-
-void CheckLoss(const v1::TrainingSpec& training, ViolationList& violations) {
-  if (training.loss().kind_case() != v1::Loss::KIND_NOT_SET) return;
-  FieldChecks("training.loss", violations)
-      .MissingKind("", v1::Loss::descriptor()->FindOneofByName("kind"), "loss");
-}
 
 void CheckRun(const v1::TrainingSpec& training, ViolationList& violations) {
   const FieldChecks checks("training", violations);

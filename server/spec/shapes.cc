@@ -34,19 +34,43 @@ int64_t KnownUnits(int64_t units) {
 
 bool IsWindowSize(int64_t size) { return size >= 1 && size <= limits::kWindow; }
 
+// What a window of `size` spans when its values stand `rate` apart; unknown where that is not
+// accepted.
+int64_t Span(int64_t size, int64_t rate) {
+  if (!IsWindowSize(size) || !IsWindowSize(rate)) return kUnknownSize;
+  const int64_t span = (size - 1) * rate + 1;
+  return IsWindowSize(span) ? span : kUnknownSize;
+}
+
 class ShapeInference {
  public:
   explicit ShapeInference(ViolationList& violations) : violations_(violations) {}
 
   Shape Infer(const Shape& input, ResolvedLayer& layer) {
-    switch (layer.layer->kind_case()) {
+    const v1::Layer& kind = *layer.layer;
+    switch (kind.kind_case()) {
       case v1::Layer::kDense: return Dense(input, layer);
       case v1::Layer::kConv2D: return Conv2D(input, layer);
-      case v1::Layer::kMaxPooling2D: return MaxPooling2D(input, layer);
+      case v1::Layer::kMaxPooling2D: return Pooling(input, layer, kind.max_pooling2d());
+      case v1::Layer::kAveragePooling2D: return Pooling(input, layer, kind.average_pooling2d());
+      case v1::Layer::kGlobalMaxPooling2D:
+      case v1::Layer::kGlobalAveragePooling2D:
+        return Features(IsImage(input, layer) ? (*input)[2] : kUnknownSize);
       case v1::Layer::kFlatten: return Flatten(input);
       case v1::Layer::kBatchNormalization: return BatchNormalization(input, layer);
+      case v1::Layer::kLayerNormalization:
+        layer.trainable_parameters = NormalizationWeights(input, kind.layer_normalization());
+        return input;
+      case v1::Layer::kPrelu: return PReLU(input, layer);
+      case v1::Layer::kSpatialDropout2D: IsImage(input, layer); return input;
       case v1::Layer::kActivation:
-      case v1::Layer::kDropout: return input;
+      case v1::Layer::kDropout:
+      case v1::Layer::kAlphaDropout:
+      case v1::Layer::kGaussianNoise:
+      case v1::Layer::kRelu:
+      case v1::Layer::kLeakyRelu:
+      case v1::Layer::kRrelu:
+      case v1::Layer::kElu: return input;
       case v1::Layer::kRepeat:
       case v1::Layer::KIND_NOT_SET: break;
     }
@@ -72,26 +96,34 @@ class ShapeInference {
     const v1::Conv2D& conv = layer.layer->conv2d();
     if (!IsImage(input, layer)) return std::nullopt;
     const defaults::Size kernel = defaults::KernelSize(conv);
+    const defaults::Size rate = defaults::DilationRate(conv);
     Shape output = Windows(*input, layer,
-                           {kernel, defaults::Strides(conv), conv.padding(), "kernel_size", false});
+                           {kernel, rate, defaults::Strides(conv), conv.padding(), "kernel_size",
+                            /*size_is_default=*/false});
     const int64_t filters = KnownUnits(conv.filters());
+    const int64_t groups = defaults::Groups(conv);
     const int64_t channels = (*input)[2];
-    if (IsWindowSize(kernel.height) && IsWindowSize(kernel.width) && filters != kUnknownSize &&
-        channels >= 0) {
+    const bool known = IsWindowSize(kernel.height) && IsWindowSize(kernel.width) &&
+                       filters != kUnknownSize && channels != kUnknownSize && groups >= 1;
+    if (groups >= 1 && channels != kUnknownSize && channels % groups != 0) {
+      Report(layer, "groups",
+             absl::StrCat("is ", groups, ", which does not divide the ", channels,
+                          " channels that reach ", layer.name, "; every group has as many"));
+    } else if (known) {
       const int64_t bias = defaults::UseBias(conv) ? filters : 0;
       layer.trainable_parameters =
-          SaturatingAdd(Product({kernel.height, kernel.width, channels, filters}), bias);
+          SaturatingAdd(Product({kernel.height, kernel.width, channels / groups, filters}), bias);
     }
     (*output)[2] = filters;
     return output;
   }
 
-  Shape MaxPooling2D(const Shape& input, ResolvedLayer& layer) {
-    const v1::MaxPooling2D& pooling = layer.layer->max_pooling2d();
+  template <typename MaxOrAverage>
+  Shape Pooling(const Shape& input, const ResolvedLayer& layer, const MaxOrAverage& pooling) {
     if (!IsImage(input, layer)) return std::nullopt;
     return Windows(*input, layer,
-                   {defaults::PoolSize(pooling), defaults::Strides(pooling), pooling.padding(),
-                    "pool_size", !pooling.has_pool_size()});
+                   {defaults::PoolSize(pooling), {1, 1}, defaults::Strides(pooling),
+                    pooling.padding(), "pool_size", !pooling.has_pool_size()});
   }
 
   static Shape Flatten(const Shape& input) {
@@ -101,15 +133,28 @@ class ShapeInference {
     return Features(features);
   }
 
+  // gamma and beta, as many as the last axis is long; 0 where that is not known.
+  template <typename Normalization>
+  static int64_t NormalizationWeights(const Shape& input, const Normalization& normalization) {
+    if (!input || input->empty() || input->back() == kUnknownSize) return 0;
+    const int64_t learned =
+        (defaults::Scale(normalization) ? 1 : 0) + (defaults::Center(normalization) ? 1 : 0);
+    return Product({learned, input->back()});
+  }
+
   static Shape BatchNormalization(const Shape& input, ResolvedLayer& layer) {
-    if (input && !input->empty() && input->back() != kUnknownSize) {
-      const v1::BatchNormalization& normalization = layer.layer->batch_normalization();
-      const int64_t features = input->back();
-      const int64_t learned =
-          (defaults::Scale(normalization) ? 1 : 0) + (defaults::Center(normalization) ? 1 : 0);
-      layer.trainable_parameters = Product({learned, features});
-      layer.non_trainable_parameters = Product({2, features});  // moving mean and variance
-    }
+    layer.trainable_parameters = NormalizationWeights(input, layer.layer->batch_normalization());
+    if (input && !input->empty() && input->back() != kUnknownSize)
+      layer.non_trainable_parameters = Product({2, input->back()});  // moving mean and variance
+    return input;
+  }
+
+  // A slope for every value, or for every channel.
+  Shape PReLU(const Shape& input, ResolvedLayer& layer) {
+    const bool shared = layer.layer->prelu().share_height_and_width();
+    if (!input || (shared && !IsImage(input, layer))) return input;
+    const int64_t slopes = shared ? input->back() : Flatten(input)->front();
+    layer.trainable_parameters = std::max<int64_t>(slopes, 0);
     return input;
   }
 
@@ -127,6 +172,7 @@ class ShapeInference {
 
   struct Window {
     defaults::Size size;
+    defaults::Size dilation_rate;
     defaults::Size strides;
     v1::Padding padding;
     const char* field;  // that says the size
@@ -136,18 +182,23 @@ class ShapeInference {
   // The image that a window leaves, with the input's channels.
   Shape Windows(const std::vector<int64_t>& input, const ResolvedLayer& layer,
                 const Window& window) {
+    const defaults::Size span = {Span(window.size.height, window.dilation_rate.height),
+                                 Span(window.size.width, window.dilation_rate.width)};
     if (window.padding == v1::VALID &&
-        (TooLarge(window.size.height, input[0]) || TooLarge(window.size.width, input[1]))) {
+        (TooLarge(span.height, input[0]) || TooLarge(span.width, input[1]))) {
+      const bool dilated = span.height > window.size.height || span.width > window.size.width;
       Report(layer, window.field,
              absl::StrCat(
                  "is ", FormatSize(window.size.height, window.size.width),
-                 window.size_is_default ? " (the default)" : "", ", larger than the ",
+                 window.size_is_default ? " (the default)" : "",
+                 dilated ? " and spans " + FormatSize(span.height, span.width) : "",
+                 ", larger than the ",
                  input[0] < 0 || input[1] < 0 ? FormatShape(input) : FormatSize(input[0], input[1]),
                  " image that reaches ", layer.name,
                  "; use a smaller one, fewer poolings or strides before it, or padding: SAME"));
     }
-    return Shape({Positions(input[0], window.size.height, window.strides.height, window.padding),
-                  Positions(input[1], window.size.width, window.strides.width, window.padding),
+    return Shape({Positions(input[0], span.height, window.strides.height, window.padding),
+                  Positions(input[1], span.width, window.strides.width, window.padding),
                   input[2]});
   }
 

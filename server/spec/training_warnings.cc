@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/spec/defaults.h"
+#include "server/spec/optimizer_checks.h"
 #include "server/spec/saturating.h"
 #include "server/spec/text.h"
 #include "server/spec/warnings.h"
@@ -13,35 +14,36 @@ namespace {
 
 constexpr double kHighMomentum = 0.99;
 
-void WarnAboutLearningRate(const std::string& optimizer, double learning_rate,
-                           WarningList& warnings) {
-  if (learning_rate <= 1) return;
-  warnings.Add(optimizer + ".learning_rate",
-               absl::StrCat("is ", FormatReal(learning_rate),
-                            ", above 1; training will very likely diverge"));
+// Under a constant gradient the velocity grows to learning_rate / (1 - momentum) (Polyak 1964).
+void WarnAboutMomentum(const std::string& path, double momentum, WarningList& warnings) {
+  if (momentum < kHighMomentum) return;
+  warnings.Add(path,
+               absl::StrCat("is ", FormatReal(momentum), "; so close to 1 the steps grow to ",
+                            FormatReal(1 / (1 - momentum)),
+                            " times the learning rate and overshoot; 0.9 is usual"));
 }
 
 void WarnAboutOptimizer(const v1::Optimizer& optimizer, WarningList& warnings) {
-  const std::string path = "training.optimizer";
-  switch (optimizer.kind_case()) {
-    case v1::Optimizer::kAdam:
-      return WarnAboutLearningRate(path + ".adam", defaults::LearningRate(optimizer.adam()),
-                                   warnings);
-    case v1::Optimizer::kNadam:
-      return WarnAboutLearningRate(path + ".nadam", defaults::LearningRate(optimizer.nadam()),
-                                   warnings);
-    case v1::Optimizer::kSgd: break;
-    case v1::Optimizer::KIND_NOT_SET: return;
+  const std::string path = absl::StrCat("training.optimizer.", OptimizerName(optimizer));
+  const double learning_rate = LearningRateOf(optimizer);
+  if (learning_rate > 1) {
+    warnings.Add(path + ".learning_rate",
+                 absl::StrCat("is ", FormatReal(learning_rate),
+                              ", above 1; training will very likely diverge"));
   }
-  const v1::Sgd& sgd = optimizer.sgd();
-  WarnAboutLearningRate(path + ".sgd", defaults::LearningRate(sgd), warnings);
-  if (sgd.momentum() >= kHighMomentum) {
-    // Under a constant gradient the velocity grows to learning_rate / (1 - momentum) (Polyak 1964).
-    warnings.Add(
-        path + ".sgd.momentum",
-        absl::StrCat("is ", FormatReal(sgd.momentum()), "; so close to 1 the steps grow to ",
-                     FormatReal(1 / (1 - sgd.momentum())),
-                     " times the learning rate and overshoot; 0.9 is usual"));
+  if (optimizer.has_adadelta() && !optimizer.adadelta().has_learning_rate()) {
+    warnings.Add(path + ".learning_rate",
+                 "is 0.001 (the default), with which Adadelta takes a thousandth of the steps that "
+                 "it was published with (Zeiler 2012); set it to 1 for those");
+  }
+  WarnAboutMomentum(path + ".momentum", optimizer.sgd().momentum(), warnings);
+  WarnAboutMomentum(path + ".momentum", optimizer.rmsprop().momentum(), warnings);
+  const double decay = learning_rate * defaults::WeightDecay(optimizer);
+  if (decay >= 1) {
+    warnings.Add("training.optimizer.weight_decay",
+                 absl::StrCat("is ", FormatReal(defaults::WeightDecay(optimizer)),
+                              ", which with a learning rate of ", FormatReal(learning_rate),
+                              " takes all of every weight away in every step"));
   }
 }
 

@@ -20,6 +20,7 @@
 #include "server/spec/field_checks.h"
 #include "server/spec/layer_checks.h"
 #include "server/spec/limits.h"
+#include "server/spec/loss_checks.h"
 #include "server/spec/optimizer_checks.h"
 #include "server/spec/output_checks.h"
 #include "server/spec/run_checks.h"
@@ -67,7 +68,9 @@ DataPlan Validator::CheckTraining(const v1::TrainingSpec& training,
                                   std::vector<ResolvedLayer>& layers) {
   DataPlan plan = CheckData(training, catalog_, violations_);
   CheckNetwork(training, plan, layers);
-  CheckLoss(training, violations_);
+  const DatasetInfo* const dataset = plan.dataset ? &*plan.dataset : nullptr;
+  CheckLoss(training, dataset, violations_);
+  CheckMetrics(training, dataset, violations_);
   CheckOptimizer(training, violations_);
   CheckRun(training, violations_);
   return plan;
@@ -79,8 +82,9 @@ void Validator::CheckNetwork(const v1::TrainingSpec& training, const DataPlan& p
   Expansion expansion = Expand(training.network(), violations_);
   const Shape input = plan.dataset ? Shape(plan.dataset->shape) : std::nullopt;
   const Shape output = InferShapes(input, expansion, violations_);
-  CheckOutputShape(expansion, output, plan.dataset ? &*plan.dataset : nullptr, violations_);
-  CheckSoftmax(training, expansion, violations_);
+  CheckOutputShape(training, expansion, output, plan.dataset ? &*plan.dataset : nullptr,
+                   violations_);
+  CheckEnd(training, expansion, violations_);
   CheckTrainable(expansion, violations_);
   if (CheckParameters(expansion.layers, violations_))
     CheckMemory(training, expansion.layers, violations_);

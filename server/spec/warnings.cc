@@ -8,7 +8,9 @@ std::vector<std::string> FindWarnings(const ValidatedSpec& spec) {
   WarningList warnings;
   WarnAboutData(spec, warnings);
   WarnAboutNetwork(spec, warnings);
+  WarnAboutLayers(spec, warnings);
   WarnAboutTraining(spec, warnings);
+  WarnAboutSchedule(spec, warnings);
   return std::move(warnings).Take();
 }
 

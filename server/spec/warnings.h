@@ -16,10 +16,16 @@ std::vector<std::string> FindWarnings(const ValidatedSpec& spec);
 // Inputs, splits (data_warnings.cc).
 void WarnAboutData(const ValidatedSpec& spec, WarningList& warnings);
 
-// Initializers, activations, dropout, batch normalization (network_warnings.cc).
+// Initializers, biases, layers that are one (network_warnings.cc).
 void WarnAboutNetwork(const ValidatedSpec& spec, WarningList& warnings);
+
+// Activations, dropouts, noise, normalizations, the network's end (layer_warnings.cc).
+void WarnAboutLayers(const ValidatedSpec& spec, WarningList& warnings);
 
 // Optimizer, batch size, early stopping (training_warnings.cc).
 void WarnAboutTraining(const ValidatedSpec& spec, WarningList& warnings);
+
+// The learning rate's schedule (schedule_warnings.cc).
+void WarnAboutSchedule(const ValidatedSpec& spec, WarningList& warnings);
 
 }  // namespace anneal
