@@ -1,4 +1,4 @@
-// Every initializer comes down to one of four distributions:
+// Every initializer but identity and orthogonal comes down to one of four distributions:
 //
 //   constant(c)   normal(mean, stddev)   truncated normal(mean, stddev)   uniform(low, high)
 //
@@ -15,8 +15,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <numeric>
 
 #include "server/core/random.h"
+#include "server/engine/orthogonal_matrix.h"
 #include "server/spec/defaults.h"
 
 namespace anneal {
@@ -95,33 +98,44 @@ void FillVarianceScaling(const Target& target, Fans fans, double scale, Variance
 
 }  // namespace
 
-void Initialize(const v1::Initializer& spec, const v1::Initializer& default_spec, Fans fans,
-                uint64_t seed, uint32_t weight_index, float* weights, int64_t count) {
+void Initialize(const v1::Initializer& spec, const std::vector<int64_t>& shape, Fans fans,
+                uint64_t seed, uint32_t weight_index, float* weights) {
   using Kind = v1::Initializer;
-  const v1::Initializer& chosen = spec.kind_case() == Kind::KIND_NOT_SET ? default_spec : spec;
-  const Target target{seed, weight_index, weights, count};
-  switch (chosen.kind_case()) {
+  const int64_t columns = shape.empty() ? 1 : shape.back();
+  const int64_t rows = std::accumulate(shape.begin(), shape.end() - (shape.empty() ? 0 : 1),
+                                       int64_t{1}, std::multiplies<>());
+  const Target target{seed, weight_index, weights, rows * columns};
+  switch (spec.kind_case()) {
     case Kind::kZeros:
     case Kind::KIND_NOT_SET:
       return FillConstant(target, 0.0);
     case Kind::kOnes:
       return FillConstant(target, 1.0);
     case Kind::kConstant:
-      return FillConstant(target, chosen.constant().value());
+      return FillConstant(target, spec.constant().value());
+    case Kind::kIdentity:
+      FillConstant(target, 0.0);
+      for (int64_t i = 0; i < std::min(rows, columns); ++i) {
+        weights[i * columns + i] = static_cast<float>(defaults::Gain(spec.identity()));
+      }
+      return;
     case Kind::kRandomNormal:
-      return FillNormal(target, chosen.random_normal().mean(),
-                        defaults::Stddev(chosen.random_normal()));
+      return FillNormal(target, spec.random_normal().mean(),
+                        defaults::Stddev(spec.random_normal()));
     case Kind::kRandomUniform:
-      return FillUniform(target, defaults::Minval(chosen.random_uniform()),
-                         defaults::Maxval(chosen.random_uniform()));
+      return FillUniform(target, defaults::Minval(spec.random_uniform()),
+                         defaults::Maxval(spec.random_uniform()));
     case Kind::kTruncatedNormal:
-      return FillTruncatedNormal(target, chosen.truncated_normal().mean(),
-                                 defaults::Stddev(chosen.truncated_normal()));
+      return FillTruncatedNormal(target, spec.truncated_normal().mean(),
+                                 defaults::Stddev(spec.truncated_normal()));
     case Kind::kVarianceScaling: {
-      const VarianceScaling& scaling = chosen.variance_scaling();
+      const VarianceScaling& scaling = spec.variance_scaling();
       return FillVarianceScaling(target, fans, defaults::Scale(scaling), scaling.mode(),
                                  scaling.distribution());
     }
+    case Kind::kOrthogonal:
+      return FillOrthogonal(target.Stream(0), rows, columns, defaults::Gain(spec.orthogonal()),
+                            weights);
     case Kind::kGlorotUniform:
       return FillVarianceScaling(target, fans, 1.0, VarianceScaling::FAN_AVG,
                                  VarianceScaling::UNIFORM);
