@@ -27,8 +27,8 @@ MemoryEstimate EstimateMemory(const v1::TrainingSpec& training,
 
 // Floating-point operations of the forward pass of one sample, a multiplication and an addition
 // counted as two: 2 * inputs * outputs for Dense, 2 * kernel height * kernel width * channels /
-// groups * filters * H' * W' for Conv2D. The other layers, biases and activations are negligible and not
-// counted.
+// groups * filters * H' * W' for Conv2D. The other layers, biases and activations are negligible
+// and not counted.
 int64_t FlopsPerSample(const std::vector<ResolvedLayer>& layers);
 
 // Adds a violation where a training would need more than limits::kMemoryBytes.

@@ -60,9 +60,9 @@ void CheckDilation(const FieldChecks& checks, const v1::Conv2D& conv, bool strid
   const std::string is = absl::StrCat("is ", FormatSize(rate.height, rate.width));
   const defaults::Size strides = defaults::Strides(conv);
   if (strides_fit && (strides.height != 1 || strides.width != 1)) {
-    checks.Add("dilation_rate", absl::StrCat(is, " with strides of ",
-                                             FormatSize(strides.height, strides.width),
-                                             "; a dilated convolution has strides of 1"));
+    checks.Add("dilation_rate",
+               absl::StrCat(is, " with strides of ", FormatSize(strides.height, strides.width),
+                            "; a dilated convolution has strides of 1"));
   }
   const defaults::Size kernel = defaults::KernelSize(conv);
   const auto fits = [](int64_t size) { return size >= 1 && size <= limits::kWindow; };
@@ -120,8 +120,8 @@ void CheckBatchNormalization(const FieldChecks& checks,
 }
 
 void CheckReLU(const FieldChecks& checks, const v1::ReLU& relu) {
-  const bool max_value = !relu.has_max_value() || checks.Real("max_value", relu.max_value(),
-                                                              kPositive, "a largest value");
+  const bool max_value = !relu.has_max_value() ||
+                         checks.Real("max_value", relu.max_value(), kPositive, "a largest value");
   checks.Real("negative_slope", relu.negative_slope(), kNotNegative, "a slope");
   const bool threshold = checks.Real("threshold", relu.threshold(), kNotNegative, "a threshold");
   if (max_value && threshold && relu.has_max_value() &&

@@ -155,8 +155,8 @@ class LayerWarnings {
     const bool is_softmax = activation == v1::Activation::SOFTMAX;
     if (!is_softmax && activation != v1::Activation::SIGMOID) return;
     warnings_.Add("training.loss",
-                  absl::StrCat("measures distances between probabilities (",
-                               ActivationPath(last), " is ", ActivationName(activation),
+                  absl::StrCat("measures distances between probabilities (", ActivationPath(last),
+                               " is ", ActivationName(activation),
                                "), whose gradients vanish where the network is sure and wrong "
                                "(Glorot & Bengio 2010, section 4.1); ",
                                is_softmax ? "sparse_categorical" : "binary",

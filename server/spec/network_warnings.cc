@@ -133,10 +133,10 @@ class NetworkWarnings {
     }
     if (IsSigmoidal(activation.function) && IsHe(initializer) && view_.IsHidden(index) &&
         !normalized) {
-      warnings_.Add(path, absl::StrCat("is ", InitializerName(initializer), " with ",
-                                       activation.name,
-                                       ", for which its weights are too large; glorot_uniform is "
-                                       "made for it (Glorot & Bengio 2010)"));
+      warnings_.Add(path,
+                    absl::StrCat("is ", InitializerName(initializer), " with ", activation.name,
+                                 ", for which its weights are too large; glorot_uniform is "
+                                 "made for it (Glorot & Bengio 2010)"));
     }
   }
 
@@ -179,8 +179,8 @@ class NetworkWarnings {
                   "set it to false");
   }
 
-  // Two layers with only affine maps between are one. A convolution in groups followed by a full one
-  // is meant as that: it is a matrix in two factors (Sifre & Mallat 2014; Chollet 2017).
+  // Two layers with only affine maps between are one. A convolution in groups followed by a full
+  // one is meant as that: it is a matrix in two factors (Sifre & Mallat 2014; Chollet 2017).
   void WarnAboutLinear(size_t index) {
     const v1::Layer& layer = *layers_[index].layer;
     if (ActivationOf(layer) != v1::Activation::LINEAR) return;

@@ -27,9 +27,9 @@ bool EndIsKnown(const Expansion& expansion) {
 
 // The layer whose size is the output's.
 const ResolvedLayer& ShapingLayer(const std::vector<ResolvedLayer>& layers) {
-  const auto found = std::find_if(
-      layers.rbegin(), layers.rend(),
-      [](const ResolvedLayer& layer) { return !KeepsShape(*layer.layer); });
+  const auto found = std::find_if(layers.rbegin(), layers.rend(), [](const ResolvedLayer& layer) {
+    return !KeepsShape(*layer.layer);
+  });
   return found == layers.rend() ? layers.back() : *found;
 }
 
@@ -77,14 +77,13 @@ void CheckOutputShape(const v1::TrainingSpec& training, const Expansion& expansi
     return;
   }
   const v1::Activation::Function activation = NeedsOf(training.loss()).activation;
-  violations.Add(
-      shaping.path,
-      absl::StrCat("makes the network's output ", FormatShape(*output), "; ", right,
-                   ": end with dense { units: ", outputs.front(),
-                   activation == v1::Activation::LINEAR
-                       ? ""
-                       : absl::StrCat(" activation: ", ActivationName(activation)),
-                   " }"));
+  violations.Add(shaping.path,
+                 absl::StrCat("makes the network's output ", FormatShape(*output), "; ", right,
+                              ": end with dense { units: ", outputs.front(),
+                              activation == v1::Activation::LINEAR
+                                  ? ""
+                                  : absl::StrCat(" activation: ", ActivationName(activation)),
+                              " }"));
 }
 
 void CheckEnd(const v1::TrainingSpec& training, const Expansion& expansion,

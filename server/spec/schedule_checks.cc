@@ -80,9 +80,9 @@ void CheckCosine(const FieldChecks& checks, const Schedule::CosineDecay& decay) 
   if (decay.warmup_target() == 0) return;
   checks.Real("warmup_target", decay.warmup_target(), kPositive, "a learning rate");
   if (steps && decay.warmup_steps() == 0) {
-    checks.Add("warmup_steps", absl::StrCat("is missing, but warmup_target is ",
-                                            FormatReal(decay.warmup_target()),
-                                            "; say in how many steps it is reached"));
+    checks.Add("warmup_steps",
+               absl::StrCat("is missing, but warmup_target is ", FormatReal(decay.warmup_target()),
+                            "; say in how many steps it is reached"));
   }
 }
 

@@ -64,7 +64,8 @@ class ScheduleWarnings {
     const double begin = LearningRateOf(training_.optimizer());
     if (end > begin) {
       Add("polynomial_decay.end_learning_rate",
-          absl::StrCat("is ", FormatReal(end), decay.has_end_learning_rate() ? "" : " (the default)",
+          absl::StrCat("is ", FormatReal(end),
+                       decay.has_end_learning_rate() ? "" : " (the default)",
                        ", above the learning rate of ", FormatReal(begin),
                        ", so that the learning rate rises"));
     }
@@ -75,10 +76,10 @@ class ScheduleWarnings {
   void WarnAboutPiecewise(const Schedule::PiecewiseConstantDecay& decay) {
     for (int i = 0; i < decay.boundaries_size(); ++i) {
       if (decay.boundaries(i) < steps_ - 1) continue;
-      return Add(absl::StrCat("piecewise_constant_decay.boundaries[", i, "]"),
-                 absl::StrCat("is ", decay.boundaries(i), ", but training has only ",
-                              FormatCount(steps_), " steps, counted from 0; values[", i,
-                              "] is never used"));
+      return Add(
+          absl::StrCat("piecewise_constant_decay.boundaries[", i, "]"),
+          absl::StrCat("is ", decay.boundaries(i), ", but training has only ", FormatCount(steps_),
+                       " steps, counted from 0; values[", i, "] is never used"));
     }
   }
 
@@ -106,9 +107,8 @@ class ScheduleWarnings {
         absl::StrCat("is ", patience, plateau.has_patience() ? "" : " (the default)");
     const v1::EarlyStopping& stopping = training_.early_stopping();
     if (patience >= defaults::Epochs(training_)) {
-      Add("reduce_on_plateau.patience",
-          absl::StrCat(is, ", too long to reduce anything in ", defaults::Epochs(training_),
-                       " epochs"));
+      Add("reduce_on_plateau.patience", absl::StrCat(is, ", too long to reduce anything in ",
+                                                     defaults::Epochs(training_), " epochs"));
     } else if (training_.has_early_stopping() && patience >= stopping.patience() &&
                stopping.start_from_epoch() == 0 &&
                defaults::Monitor(stopping) == defaults::Monitor(plateau)) {

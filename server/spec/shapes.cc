@@ -122,8 +122,12 @@ class ShapeInference {
   Shape Pooling(const Shape& input, const ResolvedLayer& layer, const MaxOrAverage& pooling) {
     if (!IsImage(input, layer)) return std::nullopt;
     return Windows(*input, layer,
-                   {defaults::PoolSize(pooling), {1, 1}, defaults::Strides(pooling),
-                    pooling.padding(), "pool_size", !pooling.has_pool_size()});
+                   {defaults::PoolSize(pooling),
+                    {1, 1},
+                    defaults::Strides(pooling),
+                    pooling.padding(),
+                    "pool_size",
+                    !pooling.has_pool_size()});
   }
 
   static Shape Flatten(const Shape& input) {
@@ -198,8 +202,7 @@ class ShapeInference {
                  "; use a smaller one, fewer poolings or strides before it, or padding: SAME"));
     }
     return Shape({Positions(input[0], span.height, window.strides.height, window.padding),
-                  Positions(input[1], span.width, window.strides.width, window.padding),
-                  input[2]});
+                  Positions(input[1], span.width, window.strides.width, window.padding), input[2]});
   }
 
   static bool TooLarge(int64_t window, int64_t input) {

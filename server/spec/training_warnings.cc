@@ -17,10 +17,9 @@ constexpr double kHighMomentum = 0.99;
 // Under a constant gradient the velocity grows to learning_rate / (1 - momentum) (Polyak 1964).
 void WarnAboutMomentum(const std::string& path, double momentum, WarningList& warnings) {
   if (momentum < kHighMomentum) return;
-  warnings.Add(path,
-               absl::StrCat("is ", FormatReal(momentum), "; so close to 1 the steps grow to ",
-                            FormatReal(1 / (1 - momentum)),
-                            " times the learning rate and overshoot; 0.9 is usual"));
+  warnings.Add(path, absl::StrCat("is ", FormatReal(momentum), "; so close to 1 the steps grow to ",
+                                  FormatReal(1 / (1 - momentum)),
+                                  " times the learning rate and overshoot; 0.9 is usual"));
 }
 
 void WarnAboutOptimizer(const v1::Optimizer& optimizer, WarningList& warnings) {

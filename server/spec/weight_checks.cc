@@ -28,8 +28,9 @@ void CheckRegularizer(const FieldChecks& checks, const v1::Regularizer& regulari
 void CheckConstraint(const FieldChecks& checks, const v1::Constraint& constraint) {
   switch (constraint.kind_case()) {
     case v1::Constraint::kMaxNorm:
-      checks.In("max_norm").Real("max_value", defaults::MaxValue(constraint.max_norm()), kPositive,
-                                 "a largest norm");
+      checks.In("max_norm")
+          .Real("max_value", defaults::MaxValue(constraint.max_norm()), kPositive,
+                "a largest norm");
       break;
     case v1::Constraint::kNonNeg:
     case v1::Constraint::kUnitNorm: break;

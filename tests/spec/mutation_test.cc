@@ -75,17 +75,34 @@ class Mutator {
                       const Reflection& reflection) {
     const int size = reflection.FieldSize(message, &field);
     const size_t choice = Below(10);
-    if (size == 0 || choice == 0) {
-      Message* const added = reflection.AddMessage(&message, &field);
-      if (size > 0)
-        added->CopyFrom(reflection.GetRepeatedMessage(
-            message, &field, static_cast<int>(Below(static_cast<size_t>(size)))));
-      return;
-    }
+    if (size == 0 || choice == 0) return Add(message, field, reflection, size);
     const auto index = static_cast<int>(Below(static_cast<size_t>(size)));
     if (choice == 1) return reflection.RemoveLast(&message, &field);
     if (choice == 2) return reflection.SwapElements(&message, &field, index, size - 1);
-    Mutate(*reflection.MutableRepeatedMessage(&message, &field, index));
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        return Mutate(*reflection.MutableRepeatedMessage(&message, &field, index));
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return reflection.SetRepeatedDouble(&message, &field, index, Real());
+      case FieldDescriptor::CPPTYPE_INT64:
+        return reflection.SetRepeatedInt64(&message, &field, index, Integer());
+      default: FAIL() << "a type of field that this test does not know: " << field.full_name();
+    }
+  }
+
+  void Add(Message& message, const FieldDescriptor& field, const Reflection& reflection, int size) {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_MESSAGE: {
+        Message* const added = reflection.AddMessage(&message, &field);
+        if (size > 0)
+          added->CopyFrom(reflection.GetRepeatedMessage(
+              message, &field, static_cast<int>(Below(static_cast<size_t>(size)))));
+        return;
+      }
+      case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.AddDouble(&message, &field, Real());
+      case FieldDescriptor::CPPTYPE_INT64: return reflection.AddInt64(&message, &field, Integer());
+      default: FAIL() << "a type of field that this test does not know: " << field.full_name();
+    }
   }
 
   double Real() {
@@ -106,11 +123,24 @@ class Mutator {
   }
 
   std::string Text() {
-    const std::array<std::string, 16> values = {
-        "",         "cifar10", "train",    "test",
-        "val_loss", "loss",    "accuracy", "val_accuracy",
-        "cuda:0",   "auto",    "a/b",      "dense_1",
-        "\xff\xfe", "a\nb",    "Größe",    std::string(300, 'n')};
+    const std::array<std::string, 18> values = {"",
+                                                "cifar10",
+                                                "train",
+                                                "test",
+                                                "val_loss",
+                                                "loss",
+                                                "accuracy",
+                                                "val_accuracy",
+                                                "cuda:0",
+                                                "auto",
+                                                "a/b",
+                                                "dense_1",
+                                                "top_5_accuracy",
+                                                "val_top_3_accuracy",
+                                                "\xff\xfe",
+                                                "a\nb",
+                                                "Größe",
+                                                std::string(300, 'n')};
     return values[Below(values.size())];
   }
 
@@ -146,9 +176,35 @@ void ExpectPromisesKept(const ValidationResult& result) {
   EXPECT_EQ(shape, std::vector<int64_t>{10});
 }
 
+// Of every layer but dense and conv2d, which are in all of them.
+constexpr const char* kEveryLayer = R"(
+  layers { conv2d { filters: 6 kernel_size { height: 3 } dilation_rate { height: 2 } groups: 3
+                    kernel_initializer { orthogonal {} } kernel_regularizer { l2 {} }
+                    kernel_constraint { max_norm {} } bias_constraint { non_neg {} } } }
+  layers { prelu { share_height_and_width: true } }
+  layers { average_pooling2d { padding: SAME } }
+  layers { spatial_dropout2d { rate: 0.1 } }
+  layers { layer_normalization {} }
+  layers { repeat { count: 2
+    layers { conv2d { filters: 6 kernel_size { height: 2 } padding: SAME bias_regularizer { l1 {} } } }
+    layers { leaky_relu {} } layers { gaussian_noise { stddev: 0.1 } } } }
+  layers { global_average_pooling2d {} }
+  layers { dense { units: 12 activation: SELU kernel_initializer { identity {} }
+                   kernel_regularizer { l1_l2 { l1: 0.1 } } kernel_constraint { unit_norm {} } } }
+  layers { alpha_dropout { rate: 0.1 } }
+  layers { dense { units: 8 } } layers { prelu {} }
+  layers { dense { units: 8 } } layers { rrelu {} } layers { elu {} } layers { relu { max_value: 6 } }
+  layers { dense { units: 10 activation: SIGMOID } })";
+
+std::string With(std::string text, const std::string& from, const std::string& to) {
+  EXPECT_NE(text.find(from), std::string::npos) << from;
+  return text.replace(text.find(from), from.size(), to);
+}
+
 std::vector<v1::JobSpec> GoodSpecs() {
-  return {ParseJob(GoodJob()),
-          ParseJob(JobWithLayers(R"(
+  std::vector<v1::JobSpec> specs = {
+      ParseJob(GoodJob()),
+      ParseJob(JobWithLayers(R"(
             layers { conv2d { filters: 4 kernel_size { height: 3 } activation: RELU } }
             layers { max_pooling2d {} }
             layers { repeat { count: 2
@@ -158,7 +214,36 @@ std::vector<v1::JobSpec> GoodSpecs() {
             layers { flatten {} }
             layers { repeat { count: 3 layers { repeat { count: 2 layers { dense { units: 8 activation: SELU } } } } } }
             layers { dense { units: 10 activation: SOFTMAX } })",
-                                 "validation { first: 100 } early_stopping { patience: 2 }"))};
+                             "validation { first: 100 } early_stopping { patience: 2 }"))};
+  const std::string every_layer = With(
+      JobWithLayers(kEveryLayer), "sparse_categorical_crossentropy {}", "binary_crossentropy {}");
+  const std::vector<std::string> optimizers = {
+      "rmsprop {} weight_decay: 0.1 clipnorm: 1 schedule { piecewise_constant_decay { boundaries: "
+      "3 "
+      "boundaries: 9 values: 0.1 values: 0.01 } }",
+      "adadelta {} clipvalue: 1 schedule { exponential_decay { decay_steps: 9 decay_rate: 0.9 } }",
+      "adagrad {} schedule { cosine_decay { decay_steps: 100 warmup_steps: 3 warmup_target: 0.1 } "
+      "}",
+      "lion {} global_clipnorm: 1 schedule { cosine_decay_restarts { first_decay_steps: 9 } }",
+      "adamax {} schedule { polynomial_decay { decay_steps: 9 } }",
+      "adamw {} schedule { reduce_on_plateau { monitor: \"top_3_accuracy\" } }"};
+  for (const std::string& optimizer : optimizers)
+    specs.push_back(ParseJob(With(every_layer, "nadam {}", optimizer)));
+  v1::TrainingSpec& training = *specs.back().mutable_training();
+  training.add_metrics()->mutable_top_k_accuracy();
+  training.add_metrics()->mutable_top_k_accuracy()->set_k(3);
+  training.mutable_loss()->mutable_huber();
+  training.add_input()->mutable_l2_normalize()->set_axis(-1);
+  training.add_input()->mutable_random_flip();
+  training.add_input()->mutable_random_translation()->set_width_factor(0.1);
+  return specs;
+}
+
+TEST(MutationTest, ItsSpecsAreGood) {
+  for (const v1::JobSpec& spec : GoodSpecs()) {
+    const ValidationResult result = Judge(spec);
+    EXPECT_TRUE(result.spec.has_value()) << spec.DebugString() << Show(result);
+  }
 }
 
 TEST(MutationTest, AnySpecIsJudgedWithoutHarm) {

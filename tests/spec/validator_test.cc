@@ -131,7 +131,8 @@ TEST(ValidatorTest, NothingIsSaidOfTheEndWhereItIsNotKnown) {
 
 TEST(ValidatorTest, AnOutputThatIsAnImageIsReportedAtTheLayerThatMakesIt) {
   const ValidationResult result = JudgeText(JobWithLayers(
-      "layers { conv2d { filters: 10 kernel_size { height: 3 } activation: SOFTMAX } }"));
+      "layers { conv2d { filters: 10 kernel_size { height: 3 } } } layers { activation { function: "
+      "SOFTMAX } }"));
   ASSERT_THAT(Fields(result), ElementsAre("training.network.layers[0]")) << Show(result);
   EXPECT_THAT(result.violations[0].description,
               HasSubstr("[30, 30, 10]; data set \"cifar10\" has 10 classes"));
@@ -206,7 +207,9 @@ TEST(ValidatorTest, EnumsThatAreNotKnownAreRefused) {
           "training.network.layers[4].dense.activation", "training.early_stopping.mode"))
       << Show(result);
   EXPECT_EQ(result.violations[1].description,
-            "is 77, which this server does not know; it knows LINEAR, RELU, ELU, SELU, SOFTMAX");
+            "is 77, which this server does not know; it knows LINEAR, RELU, "
+            "RELU6, LEAKY_RELU, ELU, SELU, CELU, GELU, SILU, MISH, SOFTPLUS, SOFTSIGN, TANH, "
+            "SIGMOID, HARD_SIGMOID, HARD_SILU, EXPONENTIAL, SOFTMAX, LOG_SOFTMAX");
 }
 
 TEST(ValidatorTest, FieldsOfANewerProtocolAreRefused) {
