@@ -71,7 +71,7 @@ void CheckCosine(const FieldChecks& checks, const Schedule::CosineDecay& decay) 
   checks.Real("alpha", decay.alpha(), kShare, "an alpha");
   const bool steps =
       checks.Integer("warmup_steps", decay.warmup_steps(), 0, kNoLimit, "the number of steps");
-  if (decay.warmup_steps() != 0 && decay.warmup_target() == 0) {
+  if (steps && decay.warmup_steps() != 0 && decay.warmup_target() == 0) {
     checks.Add("warmup_target",
                absl::StrCat("is missing, but warmup_steps is ", decay.warmup_steps(),
                             "; name the learning rate that the warm-up leads to"));

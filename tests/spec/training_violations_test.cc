@@ -177,6 +177,8 @@ std::vector<Case> ScheduleCases() {
                "is 1.1; an alpha is from 0 to 1"),
       Schedule("CosineWarmupNegative", "cosine_decay",
                "decay_steps: 9 warmup_steps: -1 warmup_target: 0.1", "warmup_steps", "is -1;"),
+      Schedule("CosineWarmupNegativeAlone", "cosine_decay", "decay_steps: 9 warmup_steps: -1",
+               "warmup_steps", "is -1;"),
       Schedule("CosineWithoutTarget", "cosine_decay", "decay_steps: 9 warmup_steps: 5",
                "warmup_target", "is missing, but warmup_steps is 5"),
       Schedule("CosineWithoutWarmup", "cosine_decay", "decay_steps: 9 warmup_target: 0.1",
