@@ -33,6 +33,14 @@ at::Tensor internal::Scratch(const OptimizerSetting& setting) {
   return at::empty({setting.count}, at::TensorOptions().dtype(at::kFloat).device(setting.device));
 }
 
+void internal::Blend(at::Tensor& mean, float share, const at::Tensor& values) {
+  mean.add_(mean, -share).add_(values, share);
+}
+
+void internal::BlendSquare(at::Tensor& mean, float share, const at::Tensor& values) {
+  mean.add_(mean, -share).addcmul_(values, values, share);
+}
+
 void Optimizer::Step(at::Tensor& parameters, const at::Tensor& gradients) {
   for (const at::Tensor* buffer : {static_cast<const at::Tensor*>(&parameters), &gradients}) {
     TORCH_CHECK(buffer->scalar_type() == at::kFloat && buffer->dim() == 1 &&

@@ -43,10 +43,10 @@ struct OptimizerSetting;
 // parameter. Clipping and the schedule are not applied here: gradient_clipping.h,
 // learning_rate_schedule.h.
 //
-// What is the same for every parameter is computed in double and rounded to float once a step; b1
-// and b2 are rounded to float first where a correction follows, so that a weight of (1 - b2^t) in v
-// is exactly what the correction takes out again. An epsilon below the smallest normal float counts
-// as that, so that a parameter whose gradient has always been 0 stays where it is.
+// What is the same for every parameter is computed in double and rounded to float once a step; 1 -
+// b1 and 1 - b2 are rounded to float first, so that a weight of (1 - b2^t) in v is exactly what the
+// correction takes out again. An epsilon below the smallest normal float counts as that, so that a
+// parameter whose gradient has always been 0 stays where it is.
 class Optimizer {
  public:
   // For `count` (>= 0) parameters on `device`; state as before the first step. `spec` must have a

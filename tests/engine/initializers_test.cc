@@ -1,12 +1,15 @@
 #include "server/engine/initializers.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "anneal/v1/network.pb.h"
@@ -26,7 +29,7 @@ v1::Initializer Parse(const std::string& text) {
 std::vector<float> Fill(const std::string& text, Fans fans, int64_t count, uint64_t seed = 1,
                         uint32_t weight_index = 0) {
   std::vector<float> weights(static_cast<size_t>(count), -77.0F);
-  Initialize(Parse(text), v1::Initializer(), fans, seed, weight_index, weights.data(), count);
+  Initialize(Parse(text), {count}, fans, seed, weight_index, weights.data());
   return weights;
 }
 
@@ -211,23 +214,134 @@ TEST(Initializers, Constants) {
   EXPECT_EQ(Fill("constant {}", kFans, 13), all(0.0F));
 }
 
-TEST(Initializers, DefaultIsUsedOnlyWithoutAKind) {
-  std::vector<float> weights(3, -77.0F);
-  Initialize(v1::Initializer(), Parse("ones {}"), kFans, 1, 0, weights.data(), 3);
-  EXPECT_EQ(weights, std::vector<float>(3, 1.0F));
-  Initialize(Parse("constant { value: 4 }"), Parse("ones {}"), kFans, 1, 0, weights.data(), 3);
-  EXPECT_EQ(weights, std::vector<float>(3, 4.0F));
-  Initialize(v1::Initializer(), v1::Initializer(), kFans, 1, 0, weights.data(), 3);
-  EXPECT_EQ(weights, std::vector<float>(3, 0.0F));
+TEST(Initializers, WithoutAKindZeros) { EXPECT_EQ(Fill("", kFans, 3), std::vector<float>(3)); }
+
+std::vector<float> FillShape(const std::string& text, const std::vector<int64_t>& shape,
+                             uint64_t seed = 1, uint32_t weight_index = 0) {
+  const int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  std::vector<float> weights(static_cast<size_t>(count), -77.0F);
+  Initialize(Parse(text), shape, kFans, seed, weight_index, weights.data());
+  return weights;
+}
+
+// Only the number of values counts.
+TEST(Initializers, TheShapeDoesNotMatterToIndependentElements) {
+  for (const Case& test : RandomCases()) {
+    SCOPED_TRACE(test.text);
+    EXPECT_EQ(FillShape(test.text, {3, 2, 5, 4}), FillShape(test.text, {120}));
+    EXPECT_EQ(FillShape(test.text, {}), FillShape(test.text, {1}));
+  }
+}
+
+TEST(Initializers, Identity) {
+  EXPECT_EQ(FillShape("identity {}", {2, 3}), (std::vector<float>{1, 0, 0, 0, 1, 0}));
+  EXPECT_EQ(FillShape("identity { gain: -0.5 }", {3, 2}),
+            (std::vector<float>{-0.5, 0, 0, -0.5, 0, 0}));
+  EXPECT_EQ(FillShape("identity {}", {1, 1}), (std::vector<float>{1}));
+  EXPECT_EQ(FillShape("identity {}", {0, 3}), std::vector<float>());
+}
+
+// Largest difference of the products of rows (of columns, where those are fewer) from gain^2 I.
+double OrthogonalityError(const std::vector<float>& matrix, int64_t rows, int64_t columns,
+                          double gain) {
+  const bool tall = rows >= columns;
+  const int64_t vectors = tall ? columns : rows;
+  const int64_t length = tall ? rows : columns;
+  const auto at = [&](int64_t vector, int64_t i) -> double {
+    return matrix[static_cast<size_t>(tall ? i * columns + vector : vector * columns + i)];
+  };
+  double largest = 0;
+  for (int64_t a = 0; a < vectors; ++a) {
+    for (int64_t b = 0; b <= a; ++b) {
+      double product = 0;
+      for (int64_t i = 0; i < length; ++i) product += at(a, i) * at(b, i);
+      largest = std::max(largest, std::abs(product - (a == b ? gain * gain : 0.0)));
+    }
+  }
+  return largest;
+}
+
+TEST(Initializers, OrthogonalHasOrthonormalRowsOrColumns) {
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {
+      {1, 1},   {1, 7},   {7, 1},     {2, 2},     {31, 31},  {32, 32},
+      {33, 33}, {65, 64}, {100, 300}, {300, 100}, {200, 200}};
+  for (const auto& [rows, columns] : sizes) {
+    SCOPED_TRACE(testing::Message() << rows << " x " << columns);
+    EXPECT_LT(OrthogonalityError(FillShape("orthogonal {}", {rows, columns}), rows, columns, 1),
+              1e-6);
+    EXPECT_LT(OrthogonalityError(FillShape("orthogonal { gain: -1.5 }", {rows, columns}), rows,
+                                 columns, -1.5),
+              3e-6);
+  }
+  EXPECT_GT(OrthogonalityError(FillShape("random_normal { stddev: 0.1 }", {100, 100}), 100, 100, 1),
+            0.1);
+}
+
+TEST(Initializers, OrthogonalConvolutionIsTheMatrixOfTheLastAxisByTheRest) {
+  EXPECT_EQ(FillShape("orthogonal {}", {3, 2, 5, 8}), FillShape("orthogonal {}", {30, 8}));
+  EXPECT_EQ(FillShape("orthogonal {}", {3, 3, 1, 40}), FillShape("orthogonal {}", {9, 40}));
+}
+
+TEST(Initializers, OrthogonalIsAFunctionOfSeedAndWeightIndex) {
+  const std::vector<float> matrix = FillShape("orthogonal {}", {40, 50}, 3, 4);
+  EXPECT_EQ(matrix, FillShape("orthogonal {}", {40, 50}, 3, 4));
+  EXPECT_NE(matrix, FillShape("orthogonal {}", {40, 50}, 4, 4));
+  EXPECT_NE(matrix, FillShape("orthogonal {}", {40, 50}, 3, 5));
+}
+
+// Q = A R^-1 with R of positive diagonal is the only such Q, so Householder's reflections in
+// LibTorch must find the same, once their signs are put right.
+TEST(Initializers, OrthogonalIsTheQOfTheNormalMatrix) {
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {{70, 40}, {40, 70}, {50, 50}, {1, 1}};
+  for (const auto& [rows, columns] : sizes) {
+    SCOPED_TRACE(testing::Message() << rows << " x " << columns);
+    const int64_t longer = std::max(rows, columns);
+    const int64_t shorter = std::min(rows, columns);
+    // In float: what rounding does to A stays below the tolerance, at these sizes.
+    std::vector<float> normal = FillShape("random_normal { stddev: 1 }", {longer, shorter});
+    const at::Tensor a = at::from_blob(normal.data(), {longer, shorter}).to(at::kDouble);
+    const auto [q, r] = at::linalg_qr(a);
+    at::Tensor expected = q * r.diagonal().sign();
+    if (rows < columns) expected = expected.t();
+    std::vector<float> filled = FillShape("orthogonal {}", {rows, columns});
+    const at::Tensor actual = at::from_blob(filled.data(), {rows, columns}).to(at::kDouble);
+    EXPECT_LT((actual - expected).abs().max().item<double>(), 1e-5);
+  }
+}
+
+// Haar's measure: of a column of an n x n matrix, n x^2 has mean 1 and variance 2 (n-1) / (n+2),
+// and without the sign correction the first row's signs would not be even.
+TEST(Initializers, OrthogonalMatricesAreUniformlyDistributed) {
+  constexpr int64_t kSide = 4;
+  constexpr int kMatrices = 4000;
+  std::array<double, kSide * kSide> sums{};
+  std::array<double, kSide * kSide> squares{};
+  double determinants = 0;
+  for (uint32_t i = 0; i < kMatrices; ++i) {
+    std::vector<float> matrix = FillShape("orthogonal {}", {kSide, kSide}, 11, i);
+    for (size_t e = 0; e < matrix.size(); ++e) {
+      sums[e] += matrix[e];
+      squares[e] += matrix[e] * matrix[e];
+    }
+    determinants +=
+        at::from_blob(matrix.data(), {kSide, kSide}).to(at::kDouble).det().item<double>();
+  }
+  const double n = kMatrices;
+  for (size_t e = 0; e < sums.size(); ++e) {
+    EXPECT_NEAR(sums[e] / n, 0.0, 5 * 0.5 / std::sqrt(n)) << e;
+    EXPECT_NEAR(squares[e] / n, 0.25, 5 * 0.25 / std::sqrt(n)) << e;  // variance of x^2: 1/16
+  }
+  EXPECT_NEAR(determinants / n, 0.0, 5 / std::sqrt(n));
 }
 
 TEST(Initializers, TouchesNothingOutsideTheCount) {
   for (const Case& test : RandomCases()) {
     SCOPED_TRACE(test.text);
     std::vector<float> weights(8, -77.0F);
-    Initialize(Parse(test.text), v1::Initializer(), kFans, 1, 0, weights.data() + 1, 0);
+    Initialize(Parse(test.text), {0}, kFans, 1, 0, weights.data() + 1);
     EXPECT_EQ(weights, std::vector<float>(8, -77.0F));
-    Initialize(Parse(test.text), v1::Initializer(), kFans, 1, 0, weights.data() + 1, 5);
+    Initialize(Parse(test.text), {5}, kFans, 1, 0, weights.data() + 1);
     EXPECT_EQ(weights[0], -77.0F);
     EXPECT_NE(weights[5], -77.0F);
     EXPECT_EQ(weights[6], -77.0F);

@@ -5,9 +5,9 @@
 // A step of Adam reads four arrays and writes three, 28 bytes a parameter: it is bound by memory,
 // and separate passes for m, v and w would cost three times as much.
 //
-// v is a sum of two positive terms rather than Keras's v += (1 - beta_2) (g^2 - v), which is the
-// same number but, in float and with a beta_2 near 0, loses a small g^2 beside a large v
-// altogether: v becomes 0 and the weight leaps.
+// A running mean is (m - share m) + share x rather than Keras's m + share (x - m), which is the
+// same number but, in float and with a share near 1, loses a small x beside a large m altogether:
+// Adam's v becomes 0 and the weight leaps.
 //
 // A centered RMSprop keeps the variance itself. Keras keeps the mean of the squares and takes the
 // squared mean off, which in float leaves only rounding where gradients hardly change, at times a
@@ -21,6 +21,14 @@
 #include "server/engine/kernels/vectorized.h"
 
 namespace anneal::kernels {
+namespace {
+
+// The running mean `mean` after one more `value`.
+ANNEAL_INLINE float Blend(float mean, float share, float value) {
+  return (mean - share * mean) + share * value;
+}
+
+}  // namespace
 
 ANNEAL_VECTORIZED
 void DecayWeights(float decay, int64_t count, float* __restrict parameters) {
@@ -69,11 +77,11 @@ ANNEAL_INLINE void RmsPropLoop(const RmsPropConstants& constants, int64_t count,
     float next_square = 0;
     if constexpr (kCentered) {
       const float deviation = gradient - mean[i];
-      next_square =
-          constants.rho * square[i] + constants.rho_one_minus_rho * (deviation * deviation);
-      mean[i] += constants.one_minus_rho * deviation;
+      next_square = square[i] - constants.share * square[i] +
+                    constants.variance_share * (deviation * deviation);
+      mean[i] += constants.share * deviation;
     } else {
-      next_square = constants.rho * square[i] + constants.one_minus_rho * (gradient * gradient);
+      next_square = Blend(square[i], constants.share, gradient * gradient);
     }
     square[i] = next_square;
     const float step =
@@ -122,12 +130,11 @@ void AdadeltaStep(AdadeltaConstants constants, int64_t count, float* __restrict 
                   float* __restrict delta) {
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float next_square =
-        constants.rho * square[i] + constants.one_minus_rho * (gradient * gradient);
+    const float next_square = Blend(square[i], constants.share, gradient * gradient);
     const float change = gradient * std::sqrt(delta[i] + constants.epsilon) /
                          std::sqrt(next_square + constants.epsilon);
     square[i] = next_square;
-    delta[i] = constants.rho * delta[i] + constants.one_minus_rho * (change * change);
+    delta[i] = Blend(delta[i], constants.share, change * change);
     parameters[i] -= constants.learning_rate * change;
   }
 }
@@ -138,8 +145,8 @@ void AdamStep(AdamConstants constants, int64_t count, float* __restrict paramete
   const MomentConstants moments = constants.moments;
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float mean = moments.beta_1 * m[i] + moments.one_minus_beta_1 * gradient;
-    const float square = moments.beta_2 * v[i] + moments.one_minus_beta_2 * (gradient * gradient);
+    const float mean = Blend(m[i], moments.share_1, gradient);
+    const float square = Blend(v[i], moments.share_2, gradient * gradient);
     m[i] = mean;
     v[i] = square;
     parameters[i] -= constants.step_size * mean / (std::sqrt(square) + constants.epsilon);
@@ -153,8 +160,8 @@ void AmsgradStep(AdamConstants constants, int64_t count, float* __restrict param
   const MomentConstants moments = constants.moments;
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float mean = moments.beta_1 * m[i] + moments.one_minus_beta_1 * gradient;
-    const float square = moments.beta_2 * v[i] + moments.one_minus_beta_2 * (gradient * gradient);
+    const float mean = Blend(m[i], moments.share_1, gradient);
+    const float square = Blend(v[i], moments.share_2, gradient * gradient);
     const float largest = std::max(largest_v[i], square);
     m[i] = mean;
     v[i] = square;
@@ -168,7 +175,7 @@ void AdamaxStep(AdamaxConstants constants, int64_t count, float* __restrict para
                 const float* __restrict gradients, float* __restrict m, float* __restrict u) {
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float mean = constants.beta_1 * m[i] + constants.one_minus_beta_1 * gradient;
+    const float mean = Blend(m[i], constants.share_1, gradient);
     const float largest = std::max(constants.beta_2 * u[i], std::abs(gradient));
     m[i] = mean;
     u[i] = largest;
@@ -182,8 +189,8 @@ void NadamStep(NadamConstants constants, int64_t count, float* __restrict parame
   const MomentConstants moments = constants.moments;
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float mean = moments.beta_1 * m[i] + moments.one_minus_beta_1 * gradient;
-    const float square = moments.beta_2 * v[i] + moments.one_minus_beta_2 * (gradient * gradient);
+    const float mean = Blend(m[i], moments.share_1, gradient);
+    const float square = Blend(v[i], moments.share_2, gradient * gradient);
     m[i] = mean;
     v[i] = square;
     parameters[i] -= (constants.momentum_step * mean + constants.gradient_step * gradient) /
@@ -197,9 +204,9 @@ void LionStep(float learning_rate, MomentConstants constants, int64_t count,
               float* __restrict m) {
   for (int64_t i = 0; i < count; ++i) {
     const float gradient = gradients[i];
-    const float direction = constants.beta_1 * m[i] + constants.one_minus_beta_1 * gradient;
+    const float direction = Blend(m[i], constants.share_1, gradient);
     const float sign = direction > 0.0F ? 1.0F : (direction < 0.0F ? -1.0F : direction);
-    m[i] = constants.beta_2 * m[i] + constants.one_minus_beta_2 * gradient;
+    m[i] = Blend(m[i], constants.share_2, gradient);
     parameters[i] -= learning_rate * sign;
   }
 }

@@ -9,6 +9,10 @@
 // baseline rounds twice, so the three differ in the last bit; one machine always gives the same
 // bits.
 //
+// A running mean is given by its share, 1 - beta or 1 - rho, and computed as
+// (m - share m) + share x. Made from the float nearest to 0.999, 1 - beta would be off in the fifth
+// digit.
+//
 // A gradient that is NaN makes its weight NaN, and no other.
 #pragma once
 
@@ -32,9 +36,8 @@ void SgdNesterovStep(float learning_rate, float momentum, int64_t count, float* 
 
 struct RmsPropConstants {
   float learning_rate = 0;
-  float rho = 0;
-  float one_minus_rho = 0;
-  float rho_one_minus_rho = 0;
+  float share = 0;           // 1 - rho
+  float variance_share = 0;  // rho (1 - rho)
   float momentum = 0;
   float epsilon = 0;  // greater than 0
 };
@@ -53,8 +56,7 @@ void AdagradStep(float learning_rate, float epsilon, int64_t count, float* param
 
 struct AdadeltaConstants {
   float learning_rate = 0;
-  float rho = 0;
-  float one_minus_rho = 0;
+  float share = 0;    // 1 - rho
   float epsilon = 0;  // greater than 0
 };
 
@@ -65,10 +67,8 @@ void AdadeltaStep(AdadeltaConstants constants, int64_t count, float* parameters,
 
 // What Adam and Nadam remember: m = beta_1 m + (1-beta_1) g; v = beta_2 v + (1-beta_2) g^2.
 struct MomentConstants {
-  float beta_1 = 0;
-  float one_minus_beta_1 = 0;
-  float beta_2 = 0;
-  float one_minus_beta_2 = 0;
+  float share_1 = 0;  // 1 - beta_1
+  float share_2 = 0;  // 1 - beta_2
 };
 
 struct AdamConstants {
@@ -86,8 +86,7 @@ void AmsgradStep(AdamConstants constants, int64_t count, float* parameters, cons
                  float* m, float* v, float* largest_v);
 
 struct AdamaxConstants {
-  float beta_1 = 0;
-  float one_minus_beta_1 = 0;
+  float share_1 = 0;  // 1 - beta_1
   float beta_2 = 0;
   float step_size = 0;  // learning_rate / (1 - beta_1^t)
   float epsilon = 0;    // greater than 0

@@ -17,25 +17,21 @@ class TwoMoments : public Optimizer {
   template <typename Spec>
   TwoMoments(const Spec& spec, const OptimizerSetting& setting, int moment_count)
       : Optimizer(defaults::LearningRate(spec), setting, moment_count),
-        beta_1_(static_cast<float>(defaults::Beta1(spec))),
-        beta_2_(static_cast<float>(defaults::Beta2(spec))),
+        constants_{.share_1 = static_cast<float>(1.0 - defaults::Beta1(spec)),
+                   .share_2 = static_cast<float>(1.0 - defaults::Beta2(spec))},
+        beta_1_(1.0 - constants_.share_1),
+        beta_2_(1.0 - constants_.share_2),
         epsilon_(AtLeastNormal(defaults::OptimizerEpsilon(spec))),
         denominator_(Scratch(setting)) {}
 
-  kernels::MomentConstants moment_constants() const {
-    return {.beta_1 = static_cast<float>(beta_1_),
-            .one_minus_beta_1 = static_cast<float>(1.0 - beta_1_),
-            .beta_2 = static_cast<float>(beta_2_),
-            .one_minus_beta_2 = static_cast<float>(1.0 - beta_2_)};
-  }
-
   // ATen path: m and v.
   void UpdateMoments(const at::Tensor& gradients) {
-    moments_[0].mul_(beta_1_).add_(gradients, 1.0 - beta_1_);
-    moments_[1].mul_(beta_2_).addcmul_(gradients, gradients, 1.0 - beta_2_);
+    Blend(moments_[0], constants_.share_1, gradients);
+    BlendSquare(moments_[1], constants_.share_2, gradients);
   }
 
-  const double beta_1_;  // both exactly a float
+  const kernels::MomentConstants constants_;
+  const double beta_1_;  // both what the shares leave, so that corrections fit the moments
   const double beta_2_;
   const float epsilon_;
   at::Tensor denominator_;
@@ -61,9 +57,8 @@ class Adam final : public TwoMoments {
       parameters.addcdiv_(moments_[0], denominator_, -step_size);
       return;
     }
-    const kernels::AdamConstants constants{.moments = moment_constants(),
-                                           .step_size = static_cast<float>(step_size),
-                                           .epsilon = epsilon_};
+    const kernels::AdamConstants constants{
+        .moments = constants_, .step_size = static_cast<float>(step_size), .epsilon = epsilon_};
     if (amsgrad_) {
       kernels::AmsgradStep(constants, count_, parameters.data_ptr<float>(),
                            gradients.data_ptr<float>(), moment(0), moment(1), moment(2));
@@ -85,7 +80,7 @@ class Adamax final : public TwoMoments {
     const double t = static_cast<double>(step_);
     const double step_size = learning_rate_ / (1.0 - std::pow(beta_1_, t));
     if (!fused()) {
-      moments_[0].mul_(beta_1_).add_(gradients, 1.0 - beta_1_);
+      Blend(moments_[0], constants_.share_1, gradients);
       at::abs_out(denominator_, gradients);
       moments_[1].mul_(beta_2_);
       at::maximum_out(moments_[1], moments_[1], denominator_);
@@ -93,8 +88,7 @@ class Adamax final : public TwoMoments {
       parameters.addcdiv_(moments_[0], denominator_, -step_size);
       return;
     }
-    kernels::AdamaxStep({.beta_1 = static_cast<float>(beta_1_),
-                         .one_minus_beta_1 = static_cast<float>(1.0 - beta_1_),
+    kernels::AdamaxStep({.share_1 = constants_.share_1,
                          .beta_2 = static_cast<float>(beta_2_),
                          .step_size = static_cast<float>(step_size),
                          .epsilon = epsilon_},
@@ -129,7 +123,7 @@ class Nadam final : public TwoMoments {
       parameters.addcdiv_(gradients, denominator_, -gradient_step);
       return;
     }
-    kernels::NadamStep({.moments = moment_constants(),
+    kernels::NadamStep({.moments = constants_,
                         .momentum_step = static_cast<float>(momentum_step),
                         .gradient_step = static_cast<float>(gradient_step),
                         .root_scale = root_scale,

@@ -12,32 +12,28 @@ class Lion final : public Optimizer {
  public:
   Lion(const v1::Lion& spec, const OptimizerSetting& setting)
       : Optimizer(defaults::LearningRate(spec), setting, 1),
-        beta_1_(defaults::Beta1(spec)),
-        beta_2_(defaults::Beta2(spec)),
+        constants_{.share_1 = static_cast<float>(1.0 - defaults::Beta1(spec)),
+                   .share_2 = static_cast<float>(1.0 - defaults::Beta2(spec))},
         sign_(Scratch(setting)) {}
 
  private:
   void Update(at::Tensor& parameters, const at::Tensor& gradients) override {
     const float rate = static_cast<float>(learning_rate_);
-    const kernels::MomentConstants constants{.beta_1 = static_cast<float>(beta_1_),
-                                             .one_minus_beta_1 = static_cast<float>(1.0 - beta_1_),
-                                             .beta_2 = static_cast<float>(beta_2_),
-                                             .one_minus_beta_2 = static_cast<float>(1.0 - beta_2_)};
     if (fused()) {
-      kernels::LionStep(rate, constants, count_, parameters.data_ptr<float>(),
+      kernels::LionStep(rate, constants_, count_, parameters.data_ptr<float>(),
                         gradients.data_ptr<float>(), moment(0));
       return;
     }
-    sign_.copy_(moments_[0]).mul_(constants.beta_1).add_(gradients, constants.one_minus_beta_1);
+    sign_.copy_(moments_[0]);
+    Blend(sign_, constants_.share_1, gradients);
     // LibTorch's sign of NaN is 0, which would hide it. Two factors, so that even the smallest
     // number grows past 1; infinities, zeros and NaN stay what they are.
     sign_.mul_(0x1p126F).mul_(0x1p126F).clamp_(-1.0F, 1.0F);
     parameters.add_(sign_, -rate);
-    moments_[0].mul_(constants.beta_2).add_(gradients, constants.one_minus_beta_2);
+    Blend(moments_[0], constants_.share_2, gradients);
   }
 
-  const double beta_1_;
-  const double beta_2_;
+  const kernels::MomentConstants constants_;
   at::Tensor sign_;
 };
 

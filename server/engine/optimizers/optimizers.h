@@ -29,6 +29,11 @@ inline float AtLeastNormal(double epsilon) {
 // A buffer of an ATen path's intermediate results: undefined where the path is fused.
 at::Tensor Scratch(const OptimizerSetting& setting);
 
+// The running means of the ATen paths, in place, by the arithmetic of the fused ones
+// (kernels/optimizer_kernels.h): of `values`, and of their squares.
+void Blend(at::Tensor& mean, float share, const at::Tensor& values);
+void BlendSquare(at::Tensor& mean, float share, const at::Tensor& values);
+
 std::unique_ptr<Optimizer> MakeSgd(const v1::Sgd& spec, const OptimizerSetting& setting);
 std::unique_ptr<Optimizer> MakeRmsProp(const v1::RmsProp& spec, const OptimizerSetting& setting);
 std::unique_ptr<Optimizer> MakeAdagrad(const v1::Adagrad& spec, const OptimizerSetting& setting);

@@ -26,9 +26,8 @@ class RmsProp final : public Optimizer {
   void Update(at::Tensor& parameters, const at::Tensor& gradients) override {
     const kernels::RmsPropConstants constants{
         .learning_rate = static_cast<float>(learning_rate_),
-        .rho = static_cast<float>(rho_),
-        .one_minus_rho = static_cast<float>(1.0 - rho_),
-        .rho_one_minus_rho = static_cast<float>(rho_ * (1.0 - rho_)),
+        .share = static_cast<float>(1.0 - rho_),
+        .variance_share = static_cast<float>(rho_ * (1.0 - rho_)),
         .momentum = momentum_,
         .epsilon = epsilon_};
     if (!fused()) {
@@ -45,10 +44,10 @@ class RmsProp final : public Optimizer {
     at::Tensor& square = moments_[0];
     if (centered_) {
       at::sub_out(scratch_, gradients, moments_[1]);
-      square.mul_(constants.rho).addcmul_(scratch_, scratch_, constants.rho_one_minus_rho);
-      moments_[1].add_(scratch_, constants.one_minus_rho);
+      square.add_(square, -constants.share).addcmul_(scratch_, scratch_, constants.variance_share);
+      moments_[1].add_(scratch_, constants.share);
     } else {
-      square.mul_(constants.rho).addcmul_(gradients, gradients, constants.one_minus_rho);
+      BlendSquare(square, constants.share, gradients);
     }
     scratch_.copy_(square).add_(constants.epsilon).sqrt_();
     if (momentum_ != 0) {
@@ -104,19 +103,18 @@ class Adadelta final : public Optimizer {
  private:
   void Update(at::Tensor& parameters, const at::Tensor& gradients) override {
     const kernels::AdadeltaConstants constants{.learning_rate = static_cast<float>(learning_rate_),
-                                               .rho = static_cast<float>(rho_),
-                                               .one_minus_rho = static_cast<float>(1.0 - rho_),
+                                               .share = static_cast<float>(1.0 - rho_),
                                                .epsilon = epsilon_};
     if (fused()) {
       kernels::AdadeltaStep(constants, count_, parameters.data_ptr<float>(),
                             gradients.data_ptr<float>(), moment(0), moment(1));
       return;
     }
-    moments_[0].mul_(constants.rho).addcmul_(gradients, gradients, constants.one_minus_rho);
+    BlendSquare(moments_[0], constants.share, gradients);
     change_.copy_(moments_[1]).add_(epsilon_).sqrt_().mul_(gradients);
     root_.copy_(moments_[0]).add_(epsilon_).sqrt_();
     change_.div_(root_);
-    moments_[1].mul_(constants.rho).addcmul_(change_, change_, constants.one_minus_rho);
+    BlendSquare(moments_[1], constants.share, change_);
     parameters.add_(change_, -constants.learning_rate);
   }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what Keras does, for the engine's tests: optimizers.csv and early_stopping.csv beside it.
+"""Records what Keras does, for the engine's tests: the .csv files beside it.
 
 usage: python3 -m venv VENV && VENV/bin/pip install -r requirements.txt && VENV/bin/python record.py
 
@@ -60,6 +60,72 @@ OPTIMIZERS = {
         "sgd { learning_rate: 0.1 momentum: 0.9 }",
         lambda: keras.optimizers.SGD(0.1, momentum=0.9),
     ),
+    "adam_amsgrad": (
+        "adam { learning_rate: 0.02 beta_2: 0.9 amsgrad: true }",
+        lambda: keras.optimizers.Adam(0.02, beta_2=0.9, amsgrad=True),
+    ),
+    "rmsprop": ("rmsprop {}", lambda: keras.optimizers.RMSprop()),
+    "rmsprop_options": (
+        "rmsprop { learning_rate: 0.02 rho: 0.7 epsilon: 0.01 }",
+        lambda: keras.optimizers.RMSprop(0.02, rho=0.7, epsilon=0.01),
+    ),
+    "rmsprop_momentum": (
+        "rmsprop { momentum: 0.8 }",
+        lambda: keras.optimizers.RMSprop(momentum=0.8),
+    ),
+    "rmsprop_centered": ("rmsprop { centered: true }", lambda: keras.optimizers.RMSprop(centered=True)),
+    "rmsprop_all": (
+        "rmsprop { learning_rate: 0.01 rho: 0.8 momentum: 0.5 epsilon: 0.001 centered: true } weight_decay: 0.1",
+        lambda: keras.optimizers.RMSprop(
+            0.01, rho=0.8, momentum=0.5, epsilon=0.001, centered=True, weight_decay=0.1
+        ),
+    ),
+    "rmsprop_no_memory": ("rmsprop { rho: 0 }", lambda: keras.optimizers.RMSprop(rho=0.0)),
+    "adagrad": ("adagrad {}", lambda: keras.optimizers.Adagrad()),
+    "adagrad_options": (
+        "adagrad { learning_rate: 0.05 initial_accumulator_value: 0 epsilon: 0.01 }",
+        lambda: keras.optimizers.Adagrad(0.05, initial_accumulator_value=0.0, epsilon=0.01),
+    ),
+    "adadelta": ("adadelta {}", lambda: keras.optimizers.Adadelta()),
+    "adadelta_options": (
+        "adadelta { learning_rate: 1 rho: 0.8 epsilon: 0.0001 }",
+        lambda: keras.optimizers.Adadelta(1.0, rho=0.8, epsilon=0.0001),
+    ),
+    "adamw": ("adamw {}", lambda: keras.optimizers.AdamW()),
+    "adamw_options": (
+        "adamw { learning_rate: 0.02 beta_1: 0.8 beta_2: 0.95 epsilon: 0.01 amsgrad: true } weight_decay: 0.5",
+        lambda: keras.optimizers.AdamW(
+            0.02, beta_1=0.8, beta_2=0.95, epsilon=0.01, amsgrad=True, weight_decay=0.5
+        ),
+    ),
+    "adamw_no_decay": (
+        "adamw {} weight_decay: 0",
+        lambda: keras.optimizers.AdamW(weight_decay=0.0),
+    ),
+    "adamax": ("adamax {}", lambda: keras.optimizers.Adamax()),
+    "adamax_options": (
+        "adamax { learning_rate: 0.02 beta_1: 0.8 beta_2: 0.7 epsilon: 0.01 }",
+        lambda: keras.optimizers.Adamax(0.02, beta_1=0.8, beta_2=0.7, epsilon=0.01),
+    ),
+    "lion": ("lion {}", lambda: keras.optimizers.Lion()),
+    "lion_options": (
+        "lion { learning_rate: 0.02 beta_1: 0.5 beta_2: 0.8 } weight_decay: 0.1",
+        lambda: keras.optimizers.Lion(0.02, beta_1=0.5, beta_2=0.8, weight_decay=0.1),
+    ),
+    "sgd_decay": (
+        "sgd { learning_rate: 0.001 momentum: 0.9 nesterov: true } weight_decay: 2",
+        lambda: keras.optimizers.SGD(0.001, momentum=0.9, nesterov=True, weight_decay=2.0),
+    ),
+    "adam_decay": ("adam {} weight_decay: 0.5", lambda: keras.optimizers.Adam(weight_decay=0.5)),
+    "adamax_decay": ("adamax {} weight_decay: 0.5", lambda: keras.optimizers.Adamax(weight_decay=0.5)),
+    "nadam_decay": ("nadam {} weight_decay: 0.5", lambda: keras.optimizers.Nadam(weight_decay=0.5)),
+    "adagrad_decay": ("adagrad {} weight_decay: 0.5", lambda: keras.optimizers.Adagrad(weight_decay=0.5)),
+    "adadelta_decay": ("adadelta {} weight_decay: 0.5", lambda: keras.optimizers.Adadelta(weight_decay=0.5)),
+    "adamw_schedule": ("adamw { learning_rate: 0.1 }", lambda: keras.optimizers.AdamW(0.1)),
+    "rmsprop_schedule": (
+        "rmsprop { learning_rate: 0.1 momentum: 0.9 }",
+        lambda: keras.optimizers.RMSprop(0.1, momentum=0.9),
+    ),
     "nadam_schedule": ("nadam { learning_rate: 0.1 }", lambda: keras.optimizers.Nadam(0.1)),
 }
 
@@ -101,6 +167,162 @@ def record_optimizers(out):
             if any(v.dtype != "float64" for v in optimizer.variables[1:]) or values.dtype != np.float64:
                 raise SystemExit(f"{name}: Keras fell back to less than float64")
             out.write(f"{name},{step},{rate!r}," + ",".join(repr(float(v)) for v in values) + "\n")
+
+
+SCHEDULES = {
+    # text proto of the schedule: the Keras schedule. The learning rate is 0.4.
+    "exponential_decay { decay_steps: 7 decay_rate: 0.5 }": lambda s: s.ExponentialDecay(0.4, 7, 0.5),
+    "exponential_decay { decay_steps: 7 decay_rate: 0.5 staircase: true }": lambda s: s.ExponentialDecay(
+        0.4, 7, 0.5, staircase=True
+    ),
+    "exponential_decay { decay_steps: 10 decay_rate: 1.5 }": lambda s: s.ExponentialDecay(0.4, 10, 1.5),
+    "inverse_time_decay { decay_steps: 4 decay_rate: 0.3 }": lambda s: s.InverseTimeDecay(0.4, 4, 0.3),
+    "inverse_time_decay { decay_steps: 4 decay_rate: 0.3 staircase: true }": lambda s: s.InverseTimeDecay(
+        0.4, 4, 0.3, staircase=True
+    ),
+    "polynomial_decay { decay_steps: 20 }": lambda s: s.PolynomialDecay(0.4, 20),
+    "polynomial_decay { decay_steps: 20 end_learning_rate: 0.1 power: 2.5 }": lambda s: s.PolynomialDecay(
+        0.4, 20, 0.1, power=2.5
+    ),
+    "polynomial_decay { decay_steps: 9 end_learning_rate: 0.05 power: 0.5 cycle: true }": lambda s: s.PolynomialDecay(
+        0.4, 9, 0.05, power=0.5, cycle=True
+    ),
+    "polynomial_decay { decay_steps: 20 end_learning_rate: 0 }": lambda s: s.PolynomialDecay(0.4, 20, 0.0),
+    "polynomial_decay { decay_steps: 20 end_learning_rate: 0.9 }": lambda s: s.PolynomialDecay(0.4, 20, 0.9),
+    "piecewise_constant_decay { boundaries: [0, 5, 6, 20] values: [0.3, 0.2, 0.25, 0.1] }": (
+        lambda s: s.PiecewiseConstantDecay([0, 5, 6, 20], [0.4, 0.3, 0.2, 0.25, 0.1])
+    ),
+    "piecewise_constant_decay { boundaries: 3 values: 0.3 }": lambda s: s.PiecewiseConstantDecay([3], [0.4, 0.3]),
+    "cosine_decay { decay_steps: 21 }": lambda s: s.CosineDecay(0.4, 21),
+    "cosine_decay { decay_steps: 21 alpha: 0.2 }": lambda s: s.CosineDecay(0.4, 21, 0.2),
+    "cosine_decay { decay_steps: 21 alpha: 0.1 warmup_target: 0.7 warmup_steps: 6 }": lambda s: s.CosineDecay(
+        0.4, 21, 0.1, warmup_target=0.7, warmup_steps=6
+    ),
+    "cosine_decay_restarts { first_decay_steps: 5 }": lambda s: s.CosineDecayRestarts(0.4, 5),
+    "cosine_decay_restarts { first_decay_steps: 6 t_mul: 1 m_mul: 0.8 alpha: 0.1 }": (
+        lambda s: s.CosineDecayRestarts(0.4, 6, t_mul=1.0, m_mul=0.8, alpha=0.1)
+    ),
+    "cosine_decay_restarts { first_decay_steps: 7 t_mul: 1.4 m_mul: 1.1 }": (
+        lambda s: s.CosineDecayRestarts(0.4, 7, t_mul=1.4, m_mul=1.1)
+    ),
+}
+
+
+def record_schedules(out):
+    out.write(f"# keras {keras.__version__}, float64; a schedule; its learning rate at the steps from 0\n")
+    for text, make in SCHEDULES.items():
+        schedule = make(keras.optimizers.schedules)
+        # A float64 tensor: Python's float would be taken for a float32.
+        if hasattr(schedule, "initial_learning_rate"):
+            schedule.initial_learning_rate = np.float64(schedule.initial_learning_rate)
+        else:
+            schedule.values = [np.float64(value) for value in schedule.values]
+        rates = [np.asarray(schedule(np.int64(step))) for step in range(48)]
+        if any(rate.dtype != np.float64 for rate in rates):
+            raise SystemExit(f"{text}: Keras fell back to less than float64")
+        out.write(f"{text};{','.join(repr(float(rate)) for rate in rates)}\n")
+
+
+class StubOptimizer:
+    def __init__(self, learning_rate):
+        self.learning_rate = learning_rate
+
+
+def record_reduce_on_plateau(out):
+    random = np.random.default_rng(3)
+    nan = math.nan
+    inf = math.inf
+    sequences = [
+        [1.0, 0.5, 0.75, 0.75, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25],
+        [1.0] * 12,
+        [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875],
+        [2.0, 1.875, 1.75, 1.625, 1.5, 1.375, 1.25],
+        [1.0, nan, 0.5, nan, nan, 0.25, nan, nan, nan],
+        [nan, 1.0, 0.5, 0.25, 0.125, 0.0],
+        [inf, 1.0, inf, inf, 0.5, -inf, -inf, -inf],
+    ]
+    for _ in range(5):
+        sequences.append([float(v) / 8 for v in random.integers(-6, 7, size=16)])
+    options = [
+        dict(mode=mode, patience=patience, min_delta=min_delta, cooldown=cooldown, factor=factor, min_lr=min_lr)
+        for mode in ("min", "max")
+        for patience in (0, 1, 3)
+        for min_delta in (0.0, 0.125)
+        for cooldown in (0, 1, 3)
+        for factor, min_lr in ((0.5, 0.0), (0.25, 0.0625))
+    ]
+    out.write(f"# keras {keras.__version__}\n")
+    out.write("# mode,patience,min_delta,cooldown,factor,min_lr,values,learning rate after each, from 0.5\n")
+    for option in options:
+        for values in sequences:
+            callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", **option)
+            model = StubModel()
+            model.optimizer = StubOptimizer(0.5)
+            callback.set_model(model)
+            callback.on_train_begin()
+            rates = []
+            for epoch, value in enumerate(values):
+                callback.on_epoch_end(epoch, {"val_loss": value})
+                rates.append(float(model.optimizer.learning_rate))
+            out.write(
+                ",".join(repr(option[key]) for key in ("mode", "patience", "min_delta", "cooldown", "factor", "min_lr"))
+                .replace("'", "")
+                + f",{' '.join(repr(v) for v in values)},{' '.join(repr(r) for r in rates)}\n"
+            )
+
+
+# Shapes of the weights that are clipped and constrained together.
+WEIGHT_SHAPES = [(6, 5), (5,), (3, 2, 4, 3), (3,), (4, 1)]
+
+
+def weights(scale, seed):
+    random = np.random.default_rng(seed)
+    arrays = [scale * random.standard_normal(shape) for shape in WEIGHT_SHAPES]
+    arrays[0][:, 2] = 0.0  # a unit without any weight
+    return [array.astype(np.float32).astype(np.float64) for array in arrays]
+
+
+def flat(arrays):
+    return " ".join(repr(float(v)) for array in arrays for v in np.asarray(array).reshape(-1))
+
+
+def record_clipping(out):
+    out.write(f"# keras {keras.__version__}, float64; shapes {WEIGHT_SHAPES}; option;before;after\n")
+    cases = {"large": weights(1.0, 4), "small": weights(0.01, 5), "zero": [0 * w for w in weights(1.0, 6)]}
+    for name, value in (("nan", math.nan), ("inf", math.inf), ("minus_inf", -math.inf)):
+        cases[name] = weights(1.0, 7)
+        cases[name][2][1, 1, 1, 1] = value
+    # One weight beyond its limit, the others below.
+    cases["one"] = [w * (100.0 if i == 1 else 0.01) for i, w in enumerate(weights(1.0, 8))]
+    for option in (dict(clipnorm=1.5), dict(clipvalue=0.5), dict(global_clipnorm=2.5)):
+        optimizer = keras.optimizers.SGD(**option)
+        for name, before in cases.items():
+            with np.errstate(all="ignore"):
+                after = optimizer._clip_gradients([keras.ops.convert_to_tensor(g, dtype="float64") for g in before])
+            if any(np.asarray(g).dtype != np.float64 for g in after):
+                raise SystemExit(f"{name}: Keras fell back to less than float64")
+            (key, value), = option.items()
+            out.write(f"{key}: {value};{flat(before)};{flat(after)}\n")
+
+
+CONSTRAINTS = {
+    "max_norm {}": lambda c, axis: c.MaxNorm(axis=axis),
+    "max_norm { max_value: 0.7 }": lambda c, axis: c.MaxNorm(0.7, axis=axis),
+    "unit_norm {}": lambda c, axis: c.UnitNorm(axis=axis),
+    "non_neg {}": lambda c, axis: c.NonNeg(),
+}
+
+
+def record_constraints(out):
+    out.write(f"# keras {keras.__version__}, float64; shapes {WEIGHT_SHAPES}; constraint;before;after\n")
+    for text, make in CONSTRAINTS.items():
+        for scale in (1.0, 1e-4):
+            before = weights(scale, 9)
+            # The axes are all but the last; of a bias the only one.
+            after = [make(keras.constraints, list(range(max(w.ndim - 1, 1))))(w) for w in before]
+            if any(np.asarray(w).dtype != np.float64 for w in after):
+                raise SystemExit(f"{text}: Keras fell back to less than float64")
+            out.write(f"{text};{flat(before)};{flat(after)}\n")
 
 
 class StubModel:
@@ -164,6 +386,16 @@ def record_early_stopping(out):
             )
 
 
+RECORDS = {
+    "optimizers.csv": record_optimizers,
+    "early_stopping.csv": record_early_stopping,
+    "schedules.csv": record_schedules,
+    "reduce_on_plateau.csv": record_reduce_on_plateau,
+    "clipping.csv": record_clipping,
+    "constraints.csv": record_constraints,
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
@@ -171,7 +403,7 @@ def main():
     keras.config.set_floatx("float64")
     folder = pathlib.Path(__file__).resolve().parent
     different = 0
-    for name, record in (("optimizers.csv", record_optimizers), ("early_stopping.csv", record_early_stopping)):
+    for name, record in RECORDS.items():
         text = io.StringIO()
         record(text)
         if arguments.check:
