@@ -21,6 +21,8 @@ enum class RandomPurpose : uint32_t {
   kShuffle = 2,      // position: epoch
   kDropout = 3,      // layer: index of the layer; position: step
   kSynthetic = 4,    // generated data
+  kNoise = 5,        // layer: index of the layer; position: step
+  kAugmentation = 6, // layer: index of the input step; position: step of the training
 };
 
 struct RandomStream {

@@ -10,8 +10,7 @@
 namespace anneal {
 namespace {
 
-// Of two weights or of none: what takes `norm` down to `limit`. 0 for an infinite norm, NaN for
-// NaN.
+// What takes `norm` down to `limit`: 0 for an infinite norm, NaN for NaN.
 double Factor(double norm, double limit) { return norm <= limit ? 1.0 : limit / norm; }
 
 void Scale(double factor, int64_t count, float* values) {

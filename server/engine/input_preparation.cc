@@ -1,38 +1,18 @@
 #include "server/engine/input_preparation.h"
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "server/engine/input_stages.h"
 
 namespace anneal {
 namespace {
 
-struct Moments {
-  std::vector<double> mean;       // of the raw bytes, per feature
-  std::vector<double> deviation;  // of the population
-};
-
-Moments MeasureBytes(const DatasetSplit& split, int64_t features, int64_t begin, int64_t count) {
-  const auto width = static_cast<size_t>(features);
-  std::vector<int64_t> sums(width);
-  std::vector<int64_t> squares(width);
-  for (int64_t n = begin; n < begin + count; ++n) {
-    const uint8_t* const image = split.images.data() + n * features;
-    for (size_t f = 0; f < width; ++f) {
-      sums[f] += image[f];
-      squares[f] += image[f] * image[f];
-    }
-  }
-  Moments moments{std::vector<double>(width), std::vector<double>(width)};
-  const auto samples = static_cast<double>(count);
-  for (size_t f = 0; f < width; ++f) {
-    moments.mean[f] = static_cast<double>(sums[f]) / samples;
-    // n sum x^2 - (sum x)^2 in integers of 128 bits: exact, so never below 0.
-    const auto numerator = static_cast<double>(static_cast<__int128>(count) * squares[f] -
-                                               static_cast<__int128>(sums[f]) * sums[f]);
-    moments.deviation[f] = std::sqrt(numerator) / samples;
-  }
-  return moments;
-}
+constexpr int64_t kFitRows = 256;
 
 at::Tensor ToTensor(const std::vector<double>& values) {
   at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::TensorOptions().dtype(at::kFloat));
@@ -41,33 +21,189 @@ at::Tensor ToTensor(const std::vector<double>& values) {
   return tensor;
 }
 
-}  // namespace
-
-InputPreparation FitInputPreparation(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
-                                     const DatasetSplit& split, int64_t features, int64_t begin, int64_t count) {
-  // One entry while all features share the same map, one a feature from the first standardization on.
+// value = x * scale[f] + shift[f], in double until it is put to use. One entry while all features share the same map.
+struct Affine {
   std::vector<double> scale = {1.0};
   std::vector<double> shift = {0.0};
-  for (const v1::InputStep& step : steps) {
-    if (step.has_rescale()) {
-      for (size_t f = 0; f < scale.size(); ++f) {
-        scale[f] *= step.rescale().factor();
-        shift[f] = shift[f] * step.rescale().factor() + step.rescale().offset();
-      }
-    } else if (step.has_standardize()) {
-      const Moments moments = MeasureBytes(split, features, begin, count);
-      scale.resize(static_cast<size_t>(features), scale[0]);
-      shift.resize(static_cast<size_t>(features), shift[0]);
-      for (size_t f = 0; f < scale.size(); ++f) {
-        const double mean = moments.mean[f] * scale[f] + shift[f];
-        const double deviation = moments.deviation[f] * std::abs(scale[f]);
-        const double divisor = deviation > 0 ? deviation : 1.0;  // a feature that never changes is only centred
-        scale[f] /= divisor;
-        shift[f] = (shift[f] - mean) / divisor;
-      }
+
+  bool is_identity() const { return scale == std::vector<double>{1.0} && shift == std::vector<double>{0.0}; }
+
+  void Spread(size_t features) {
+    scale.resize(features, scale[0]);
+    shift.resize(features, shift[0]);
+  }
+};
+
+// Sums per feature of what reaches a step. Bytes are summed exactly; other values in double.
+struct Moments {
+  std::vector<double> mean;
+  std::vector<double> deviation;  // of the population
+};
+
+Moments MeasureBytes(const SampleRange& range, int64_t features) {
+  const auto width = static_cast<size_t>(features);
+  std::vector<int64_t> sums(width);
+  std::vector<int64_t> squares(width);
+  for (int64_t n = range.begin; n < range.begin + range.count; ++n) {
+    const uint8_t* const image = range.split->images.data() + n * features;
+    for (size_t f = 0; f < width; ++f) {
+      sums[f] += image[f];
+      squares[f] += image[f] * image[f];
     }
   }
-  return {ToTensor(scale), ToTensor(shift)};
+  Moments moments{std::vector<double>(width), std::vector<double>(width)};
+  const auto samples = static_cast<double>(range.count);
+  for (size_t f = 0; f < width; ++f) {
+    moments.mean[f] = static_cast<double>(sums[f]) / samples;
+    // n sum x^2 - (sum x)^2 in integers of 128 bits: exact, so never below 0.
+    const auto numerator = static_cast<double>(static_cast<__int128>(range.count) * squares[f] -
+                                               static_cast<__int128>(sums[f]) * sums[f]);
+    moments.deviation[f] = std::sqrt(numerator) / samples;
+  }
+  return moments;
+}
+
+std::vector<double> ToVector(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  const auto* const begin = static_cast<const double*>(values.data_ptr());
+  return {begin, begin + values.numel()};
+}
+
+// `prepare(first, images)` fills images [N, H, W, C] with prepared samples from number `first` on.
+template <typename Prepare>
+Moments MeasureValues(const SampleRange& range, const std::vector<int64_t>& shape, const Prepare& prepare) {
+  const auto each = [&](auto&& use) {
+    for (int64_t done = 0; done < range.count; done += kFitRows) {
+      std::vector<int64_t> sizes = {std::min(kFitRows, range.count - done)};
+      sizes.insert(sizes.end(), shape.begin(), shape.end());
+      at::Tensor images = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
+      prepare(range.begin + done, images);
+      use(images.flatten(1).to(at::kDouble));
+    }
+  };
+  at::Tensor sum;
+  each([&](const at::Tensor& rows) { sum = sum.defined() ? sum + rows.sum(0) : rows.sum(0); });
+  const at::Tensor mean = sum / static_cast<double>(range.count);
+  at::Tensor squares;
+  each([&](const at::Tensor& rows) {
+    const at::Tensor part = (rows - mean).square().sum(0);
+    squares = squares.defined() ? squares + part : part;
+  });
+  return {ToVector(mean), ToVector((squares / static_cast<double>(range.count)).sqrt())};
+}
+
+// One mean and deviation a channel, out of those of its features: the mean of means, and by the law of total variance.
+Moments PerChannel(const Moments& features, int64_t channels) {
+  const auto width = static_cast<size_t>(channels);
+  const auto places = static_cast<double>(features.mean.size()) / static_cast<double>(channels);
+  std::vector<double> mean(width);
+  std::vector<double> variance(width);
+  for (size_t f = 0; f < features.mean.size(); ++f) mean[f % width] += features.mean[f] / places;
+  for (size_t f = 0; f < features.mean.size(); ++f) {
+    const double distance = features.mean[f] - mean[f % width];
+    variance[f % width] += (features.deviation[f] * features.deviation[f] + distance * distance) / places;
+  }
+  Moments moments{std::vector<double>(features.mean.size()), std::vector<double>(features.mean.size())};
+  for (size_t f = 0; f < features.mean.size(); ++f) {
+    moments.mean[f] = mean[f % width];
+    moments.deviation[f] = std::sqrt(variance[f % width]);
+  }
+  return moments;
+}
+
+// Appends the standardization to `affine`, whose input has these moments.
+void Standardize(const Moments& moments, Affine& affine) {
+  affine.Spread(moments.mean.size());
+  for (size_t f = 0; f < moments.mean.size(); ++f) {
+    const double mean = moments.mean[f] * affine.scale[f] + affine.shift[f];
+    const double deviation = moments.deviation[f] * std::abs(affine.scale[f]);
+    const double divisor = deviation > 0 ? deviation : 1.0;  // a feature that never changes is only centred
+    affine.scale[f] /= divisor;
+    affine.shift[f] = (affine.shift[f] - mean) / divisor;
+  }
+}
+
+}  // namespace
+
+InputPreparation InputPreparation::Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
+                                       const std::vector<int64_t>& shape, const SampleRange& training) {
+  InputPreparation fitted;
+  fitted.features_ = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  Affine affine;        // not yet part of `fitted`
+  bool gathered = false;  // the affine map of the gathering is settled
+
+  // Settles the affine map so far, because a step follows that is not affine.
+  const auto settle = [&] {
+    if (!gathered) {
+      fitted.scale_ = ToTensor(affine.scale);
+      fitted.shift_ = ToTensor(affine.shift);
+      gathered = true;
+    } else if (!affine.is_identity()) {
+      fitted.stages_.push_back(MakeAffineStage(ToTensor(affine.scale), ToTensor(affine.shift)));
+    }
+    affine = Affine();
+  };
+  const auto measure = [&] {
+    if (!gathered) return MeasureBytes(training, fitted.features_);
+    const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
+    std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
+    return MeasureValues(training, shape, [&](int64_t first, at::Tensor& images) {
+      std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(first));
+      fitted.Prepare(*kernels, *training.split, indices.data(), images);
+    });
+  };
+
+  uint32_t index = 0;
+  for (const v1::InputStep& step : steps) {
+    switch (step.kind_case()) {
+      case v1::InputStep::kRescale:
+        for (size_t f = 0; f < affine.scale.size(); ++f) {
+          affine.scale[f] *= step.rescale().factor();
+          affine.shift[f] = affine.shift[f] * step.rescale().factor() + step.rescale().offset();
+        }
+        break;
+      case v1::InputStep::kStandardize: Standardize(measure(), affine); break;
+      case v1::InputStep::kStandardizePerChannel: {
+        // Moments of what reaches this step: the channel's features need not share one affine map.
+        Moments moments = measure();
+        affine.Spread(moments.mean.size());
+        for (size_t f = 0; f < moments.mean.size(); ++f) {
+          moments.mean[f] = moments.mean[f] * affine.scale[f] + affine.shift[f];
+          moments.deviation[f] *= std::abs(affine.scale[f]);
+        }
+        Affine channel;
+        Standardize(PerChannel(moments, shape[2]), channel);
+        for (size_t f = 0; f < channel.scale.size(); ++f) {
+          affine.scale[f] *= channel.scale[f];
+          affine.shift[f] = affine.shift[f] * channel.scale[f] + channel.shift[f];
+        }
+        break;
+      }
+      case v1::InputStep::kL2Normalize:
+        settle();
+        fitted.stages_.push_back(MakeL2NormalizeStage(step.l2_normalize().axis()));
+        break;
+      case v1::InputStep::kRandomFlip:
+        settle();
+        fitted.stages_.push_back(MakeRandomFlipStage(index));
+        break;
+      case v1::InputStep::kRandomTranslation:
+        settle();
+        fitted.stages_.push_back(MakeRandomTranslationStage(step.random_translation().height_factor(),
+                                                            step.random_translation().width_factor(), index));
+        break;
+      case v1::InputStep::KIND_NOT_SET: break;  // not reached: validated
+    }
+    ++index;
+  }
+  settle();
+  return fitted;
+}
+
+void InputPreparation::Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
+                               at::Tensor& images, const AugmentationContext* augmentation) const {
+  kernels.GatherImages(split.images.data(), features_, indices, images.size(0), scale_, shift_, images);
+  for (const auto& stage : stages_) stage->Apply(images, augmentation);
 }
 
 }  // namespace anneal

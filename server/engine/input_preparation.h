@@ -4,22 +4,61 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "anneal/v1/training.pb.h"
 #include "server/data/dataset.h"
+#include "server/engine/kernels/kernels.h"
 
 namespace anneal {
 
-// Every step (rescale, standardize) is affine in each feature, so any list of them is one multiplication and one addition
-// a feature: value = byte * scale[f] + shift[f].
-struct InputPreparation {
-  at::Tensor scale;  // float32 on the CPU, [features], or [1] where all features share it
-  at::Tensor shift;  // the same
+// Some consecutive samples of a split.
+struct SampleRange {
+  const DatasetSplit* split = nullptr;  // null: none
+  int64_t begin = 0;
+  int64_t count = 0;
 };
 
-// Fits the steps on samples [begin, begin + count) of `split` (the training samples, without those held out). Mean and
-// deviation are computed from exact integer sums, in double.
-InputPreparation FitInputPreparation(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
-                                     const DatasetSplit& split, int64_t features, int64_t begin, int64_t count);
+// Where in a training the images are seen: the position of augmentation's random numbers.
+struct AugmentationContext {
+  uint64_t seed = 0;
+  int64_t step = 0;
+};
+
+// The steps of a spec's `input`, fitted on the training samples. Immutable after Fit.
+//
+// Steps that are affine in each feature (rescale, standardize) are merged: value = byte * scale[f] + shift[f] costs one pass
+// while the bytes are gathered, and most specs need nothing else. What is not affine (normalization to unit length,
+// augmentation) runs on the batch afterwards, in the order given.
+class InputPreparation {
+ public:
+  // One step after the gathering.
+  class Stage {
+   public:
+    virtual ~Stage() = default;
+    // In place on float32 [N, H, W, C]. `augmentation` is null outside training.
+    virtual void Apply(at::Tensor& images, const AugmentationContext* augmentation) const = 0;
+  };
+
+  // `shape`: H, W, C. Statistics come from the samples of `training` alone, after the steps before, without augmentation,
+  // summed in double.
+  static InputPreparation Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
+                              const std::vector<int64_t>& shape, const SampleRange& training);
+
+  // images [N, H, W, C] on the kernels' device, from samples indices[0 .. N) of `split`. `augmentation` null: inference.
+  void Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices, at::Tensor& images,
+               const AugmentationContext* augmentation = nullptr) const;
+
+  // float32 on the CPU, [features], or [1] where all features share it.
+  const at::Tensor& scale() const { return scale_; }
+  const at::Tensor& shift() const { return shift_; }
+
+ private:
+  int64_t features_ = 0;
+  at::Tensor scale_;
+  at::Tensor shift_;
+  std::vector<std::shared_ptr<const Stage>> stages_;
+};
 
 }  // namespace anneal

@@ -15,7 +15,7 @@
 namespace anneal {
 
 enum class Mode {
-  kTraining,   // dropout active, BatchNormalization uses and updates statistics of the batch
+  kTraining,   // dropout and noise active, BatchNormalization uses and updates statistics of the batch
   kInference,  // neither; no gradients
 };
 
@@ -26,6 +26,8 @@ struct ParameterSpec {
   bool trainable = true;       // false: a moving average, kept in the buffers, has no gradient
   v1::Initializer initializer; // kind set
   Fans fans;
+  v1::Regularizer regularizer = {};  // kind not set: none
+  v1::Constraint constraint = {};
 };
 
 // Where a layer finds a weight: views into the network's flat buffers.
@@ -79,9 +81,12 @@ class Layer {
   virtual void Backward(Kernels& kernels, LayerIo& io) const = 0;
 };
 
-// The layer that `spec` describes (never a repeat). `softmax_in_loss`: its softmax is left out, because the loss applies
-// it. `index` identifies the layer's random numbers.
+// The activation that a layer ends in: of Dense, Conv2D and Activation; LINEAR for all others.
+ActivationFunction FinalActivation(const v1::Layer& spec);
+
+// The layer that `spec` describes (never a repeat). `activation_in_loss`: its final activation is left out, because the loss
+// applies it. `index` identifies the layer's random numbers.
 std::unique_ptr<Layer> MakeLayer(const v1::Layer& spec, const std::vector<int64_t>& input_shape,
-                                 bool softmax_in_loss, uint32_t index);
+                                 bool activation_in_loss, uint32_t index);
 
 }  // namespace anneal

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/engine/initializers.h"
+#include "server/engine/loss.h"
 
 namespace anneal {
 namespace {
@@ -50,7 +51,11 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
   network->shapes_.push_back(spec.layers().front().input_shape);
   for (const ResolvedLayer& resolved : spec.layers()) {
     const auto index = static_cast<uint32_t>(network->layers_.size());
-    network->layers_.push_back(MakeLayer(*resolved.layer, resolved.input_shape, /*softmax_in_loss=*/true, index));
+    // Only the last layer's activation can be the loss's.
+    const bool activation_in_loss =
+        &resolved == &spec.layers().back() &&
+        FinalActivation(*resolved.layer) == Loss::FusedActivation(spec.training().loss());
+    network->layers_.push_back(MakeLayer(*resolved.layer, resolved.input_shape, activation_in_loss, index));
     network->shapes_.push_back(resolved.output_shape);
   }
 
@@ -81,14 +86,19 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
       Parameter weight;
       weight.value = view(parameter.trainable ? network->parameters_ : network->buffers_);
       if (parameter.trainable) weight.gradient = view(network->gradients_);
+      const int64_t offset = next;
       next += Aligned(count);
 
       at::Tensor initial = at::empty(parameter.shape, at::TensorOptions().dtype(at::kFloat));
-      Initialize(parameter.initializer, parameter.initializer, parameter.fans, spec.training().seed(),
-                 static_cast<uint32_t>(network->weights_.size()), static_cast<float*>(initial.data_ptr()), count);
+      Initialize(parameter.initializer, parameter.shape, parameter.fans, spec.training().seed(),
+                 static_cast<uint32_t>(network->weights_.size()), static_cast<float*>(initial.data_ptr()));
       weight.value.copy_(initial);
       network->weights_.push_back(
           {absl::StrCat(spec.layers()[i].name, "/", parameter.name), weight.value, parameter.trainable});
+      if (parameter.trainable) {
+        network->ranges_.push_back({network->weights_.back().name, offset, count, parameter.shape,
+                                    parameter.regularizer, parameter.constraint});
+      }
       bound.push_back(std::move(weight));
     }
     network->layers_[i]->Bind(std::move(bound));

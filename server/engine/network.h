@@ -10,6 +10,7 @@
 
 #include "server/engine/kernels/kernels.h"
 #include "server/engine/layer.h"
+#include "server/engine/weight_range.h"
 #include "server/spec/validated_spec.h"
 
 namespace anneal {
@@ -17,7 +18,7 @@ namespace anneal {
 // One weight, for whoever lists or stores them.
 struct NamedWeight {
   std::string name;  // "dense_3/kernel"
-  at::Tensor value;  // a view into the flat buffer
+  at::Tensor value;  // a view into parameters() or, where not trainable, buffers()
   bool trainable = true;
 };
 
@@ -30,7 +31,7 @@ class Workspace {
 
   // float32 [rows, ...input shape]: to be filled before Forward.
   at::Tensor& input() { return input_; }
-  // float32 [rows, classes]: logits where the loss applies the softmax.
+  // float32 [rows, outputs]: without the last activation where the loss applies it.
   at::Tensor& output() { return output_; }
   // Gradient of the mean loss by the output: to be filled before Backward. May share memory with nothing else.
   at::Tensor& output_gradient() { return output_gradient_; }
@@ -81,6 +82,9 @@ class Network {
   // In the order of layers, as Keras lists them within each.
   const std::vector<NamedWeight>& weights() const { return weights_; }
 
+  // Where the trainable ones lie in parameters() and gradients(), in the same order.
+  const std::vector<WeightRange>& ranges() const { return ranges_; }
+
   // SHA-256 over every weight's name, shape and values, in order; hex.
   std::string WeightsSha256() const;
 
@@ -97,6 +101,7 @@ class Network {
   at::Tensor gradients_;
   at::Tensor buffers_;
   std::vector<NamedWeight> weights_;
+  std::vector<WeightRange> ranges_;
 };
 
 }  // namespace anneal

@@ -15,7 +15,6 @@
 namespace anneal {
 namespace {
 
-using v1::Activation;
 
 // Normal numbers, the same in every run.
 at::Tensor Random(std::vector<int64_t> shape, int64_t seed, double scale = 1.0) {
@@ -52,45 +51,71 @@ TEST(Exponential, KeepsNanAndSaturates) {
   EXPECT_FLOAT_EQ(cpu::Expm1OfNonPositive(-std::numeric_limits<float>::infinity()), -1.0F);
 }
 
-class ActivationTest : public ::testing::TestWithParam<Activation::Function> {
- protected:
-  static at::Tensor Expected(const at::Tensor& x) {
-    switch (GetParam()) {
-      case Activation::RELU: return torch::relu(x);
-      case Activation::ELU: return torch::elu(x);
-      case Activation::SELU: return torch::selu(x);
-      default: return x * 1.0;
-    }
+// Each activation as torch has it, or as its definition says.
+at::Tensor Expected(ActivationFunction function, const at::Tensor& x) {
+  switch (function) {
+    case v1::Activation::RELU: return torch::relu(x);
+    case v1::Activation::RELU6: return torch::relu6(x);
+    case v1::Activation::LEAKY_RELU: return torch::leaky_relu(x, 0.2);
+    case v1::Activation::ELU: return torch::elu(x);
+    case v1::Activation::SELU: return torch::selu(x);
+    case v1::Activation::CELU: return torch::celu(x);
+    case v1::Activation::GELU: return x * 0.5 * (1 + torch::erf(x / std::sqrt(2.0)));
+    case v1::Activation::SILU: return x * torch::sigmoid(x);
+    case v1::Activation::MISH: return x * torch::tanh(torch::log1p(torch::exp(x)));
+    case v1::Activation::SOFTPLUS: return torch::log1p(torch::exp(x));
+    case v1::Activation::SOFTSIGN: return x / (1 + torch::abs(x));
+    case v1::Activation::TANH: return torch::tanh(x);
+    case v1::Activation::SIGMOID: return 1 / (1 + torch::exp(-x));
+    case v1::Activation::HARD_SIGMOID: return torch::clamp(x / 6 + 0.5, 0, 1);
+    case v1::Activation::HARD_SILU: return x * torch::clamp(x / 6 + 0.5, 0, 1);
+    case v1::Activation::EXPONENTIAL: return torch::exp(x);
+    case v1::Activation::SOFTMAX: return torch::softmax(x, -1);
+    case v1::Activation::LOG_SOFTMAX: return torch::log_softmax(x, -1);
+    default: return x * 1.0;
   }
-};
+}
+
+class ActivationTest : public ::testing::TestWithParam<ActivationFunction> {};
 
 TEST_P(ActivationTest, ForwardAndBackwardAgreeWithAutograd) {
+  const Activation activation = MakeActivationOf(GetParam());
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
     const at::Tensor z = Random({7, 101}, 1, 3.0);
     const at::Tensor bias = Random({101}, 2);
     at::Tensor input = (z + bias).requires_grad_();
-    const at::Tensor expected = Expected(input);
+    const at::Tensor expected = Expected(GetParam(), input);
     at::Tensor y = z.clone();
-    kernels->AddBiasAndActivate(GetParam(), bias, y);
-    EXPECT_TRUE(Near(y, expected.detach(), 1e-6));
+    kernels->AddBiasAndActivate(activation, bias, y);
+    EXPECT_TRUE(Near(y, expected.detach(), 2e-6));
     at::Tensor activated = at::empty_like(z);
-    kernels->Activate(GetParam(), input.detach(), activated);
-    EXPECT_TRUE(Near(activated, expected.detach(), 1e-6));
+    kernels->Activate(activation, input.detach(), activated);
+    EXPECT_TRUE(Near(activated, expected.detach(), 2e-6));
 
     const at::Tensor dy = Random({7, 101}, 3);
     expected.backward(dy);
+    const at::Tensor x = activation.needs_input() ? input.detach() : at::Tensor();
     at::Tensor dx = at::empty_like(dy);
-    kernels->ActivationBackward(GetParam(), y, dy, dx);
-    EXPECT_TRUE(Near(dx, input.grad(), 1e-6));
+    kernels->ActivationBackward(activation, x, y, dy, dx);
+    EXPECT_TRUE(Near(dx, input.grad(), 2e-6));
     at::Tensor in_place = dy.clone();
-    kernels->ActivationBackward(GetParam(), y, in_place, in_place);
+    kernels->ActivationBackward(activation, x, y, in_place, in_place);
     EXPECT_TRUE(at::equal(in_place, dx));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
-                         ::testing::Values(Activation::LINEAR, Activation::RELU, Activation::ELU, Activation::SELU),
-                         [](const auto& tested) { return Activation::Function_Name(tested.param); });
+std::vector<ActivationFunction> AllFunctions() {
+  std::vector<ActivationFunction> functions;
+  const auto* const descriptor = v1::Activation::Function_descriptor();
+  for (int k = 0; k < descriptor->value_count(); ++k) {
+    functions.push_back(static_cast<ActivationFunction>(descriptor->value(k)->number()));
+  }
+  return functions;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ActivationTest, ::testing::ValuesIn(AllFunctions()), [](const auto& tested) {
+  return v1::Activation::Function_Name(tested.param);
+});
 
 TEST(Gemm, AllTranspositions) {
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
@@ -124,6 +149,8 @@ struct ConvolutionCase {
   int64_t batch, height, width, channels, filters, kernel_height, kernel_width, stride_height, stride_width;
   v1::Padding padding;
   bool bias;
+  int64_t dilation = 1;
+  int64_t groups = 1;
 };
 
 class ConvolutionTest : public ::testing::TestWithParam<ConvolutionCase> {};
@@ -131,15 +158,16 @@ class ConvolutionTest : public ::testing::TestWithParam<ConvolutionCase> {};
 TEST_P(ConvolutionTest, ForwardAndBackwardAgreeWithAutograd) {
   const ConvolutionCase& c = GetParam();
   const WindowGeometry window =
-      MakeWindow(c.height, c.width, c.kernel_height, c.kernel_width, c.stride_height, c.stride_width, c.padding);
+      MakeWindow(c.height, c.width, c.kernel_height, c.kernel_width, c.stride_height, c.stride_width, c.padding,
+                 c.dilation, c.dilation);
   at::Tensor x = Random({c.batch, c.height, c.width, c.channels}, 7).requires_grad_();
-  at::Tensor kernel = Random({c.kernel_height, c.kernel_width, c.channels, c.filters}, 8, 0.2).requires_grad_();
+  at::Tensor kernel = Random({c.kernel_height, c.kernel_width, c.channels / c.groups, c.filters}, 8, 0.2).requires_grad_();
   at::Tensor bias = Random({c.filters}, 9).requires_grad_();
   const at::Tensor padded = torch::constant_pad_nd(
       x.permute({0, 3, 1, 2}), {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
   const at::Tensor expected =
       torch::conv2d(padded, kernel.permute({3, 2, 0, 1}), c.bias ? bias : at::Tensor(),
-                    {c.stride_height, c.stride_width})
+                    {c.stride_height, c.stride_width}, at::IntArrayRef({0, 0}), {c.dilation, c.dilation}, c.groups)
           .permute({0, 2, 3, 1});
   const at::Tensor dy = Random(expected.sizes().vec(), 10);
   expected.backward(dy);
@@ -147,6 +175,7 @@ TEST_P(ConvolutionTest, ForwardAndBackwardAgreeWithAutograd) {
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
     for (const bool needs_dx : {true, false}) {
       ConvolutionTensors tensors;
+      tensors.groups = c.groups;
       tensors.x = x.detach().contiguous();
       tensors.kernel = kernel.detach();
       if (c.bias) tensors.bias = bias.detach();
@@ -171,6 +200,7 @@ TEST_P(ConvolutionTest, ForwardAndBackwardAgreeWithAutograd) {
     }
     // Inference: the same y, no gradients.
     ConvolutionTensors tensors;
+    tensors.groups = c.groups;
     tensors.x = x.detach().contiguous();
     tensors.kernel = kernel.detach();
     if (c.bias) tensors.bias = bias.detach();
@@ -186,7 +216,11 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
                                            ConvolutionCase{3, 8, 7, 16, 16, 3, 3, 2, 2, v1::SAME, false},
                                            ConvolutionCase{2, 9, 9, 4, 8, 5, 5, 3, 2, v1::VALID, true},
                                            ConvolutionCase{1, 4, 4, 1, 1, 1, 1, 1, 1, v1::VALID, true},
-                                           ConvolutionCase{2, 6, 6, 2, 3, 4, 4, 1, 1, v1::SAME, true}));
+                                           ConvolutionCase{2, 6, 6, 2, 3, 4, 4, 1, 1, v1::SAME, true},
+                                           ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::VALID, true, 2, 1},
+                                           ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::SAME, true, 3, 1},
+                                           ConvolutionCase{2, 8, 8, 8, 12, 3, 3, 1, 1, v1::SAME, true, 1, 4},
+                                           ConvolutionCase{2, 8, 8, 6, 6, 3, 3, 2, 2, v1::SAME, false, 1, 6}));
 
 struct PoolCase {
   int64_t batch, height, width, channels, pool_height, pool_width, stride_height, stride_width;
@@ -225,6 +259,68 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MaxPoolTest,
                                            PoolCase{2, 9, 9, 3, 3, 3, 2, 2, v1::SAME},
                                            PoolCase{1, 6, 5, 17, 3, 2, 1, 1, v1::VALID},
                                            PoolCase{1, 6, 6, 2, 2, 2, 3, 3, v1::VALID}));
+
+TEST_P(MaxPoolTest, AverageForwardAndBackwardAgreeWithAutograd) {
+  const PoolCase& c = GetParam();
+  const WindowGeometry window =
+      MakeWindow(c.height, c.width, c.pool_height, c.pool_width, c.stride_height, c.stride_width, c.padding);
+  at::Tensor x = Random({c.batch, c.height, c.width, c.channels}, 21).requires_grad_();
+  // Sum over the padded image divided by the sum of ones over it: padding does not count.
+  const auto sums = [&](const at::Tensor& images) {
+    const at::Tensor padded = torch::constant_pad_nd(
+        images.permute({0, 3, 1, 2}), {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
+    return torch::avg_pool2d(padded, {c.pool_height, c.pool_width}, {c.stride_height, c.stride_width})
+        .permute({0, 2, 3, 1});
+  };
+  const at::Tensor expected = sums(x) / sums(at::ones_like(x.detach()));
+  const at::Tensor dy = Random(expected.sizes().vec(), 22);
+  expected.backward(dy);
+  for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
+    at::Tensor y = at::empty(expected.sizes().vec());
+    at::Tensor dx = at::full(x.sizes(), 3.0F);
+    kernels->AveragePool(window, x.detach().contiguous(), y);
+    kernels->AveragePoolBackward(window, dy.contiguous(), dx);
+    EXPECT_TRUE(Near(y, expected.detach().contiguous(), 1e-6));
+    EXPECT_TRUE(Near(dx, x.grad(), 1e-6));
+  }
+}
+
+TEST(LayerNormalization, ForwardAndBackwardAgreeWithAutograd) {
+  for (const bool affine : {true, false}) {
+    for (const int64_t features : {1, 7, 64}) {
+      // The oracle in double: in float, torch's own rounding is larger than what is to be seen.
+      const at::Tensor x = Random({4, 3, features}, 23, 2.0) + 3.0;
+      const at::Tensor gamma = Random({features}, 24) + 1.0;
+      const at::Tensor beta = Random({features}, 25);
+      const at::Tensor dy = Random(x.sizes().vec(), 26);
+      at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
+      at::Tensor exact_gamma = gamma.to(at::kDouble).requires_grad_();
+      at::Tensor exact_beta = beta.to(at::kDouble).requires_grad_();
+      const at::Tensor expected = affine ? torch::layer_norm(exact_x, {features}, exact_gamma, exact_beta, 1e-3)
+                                         : torch::layer_norm(exact_x, {features}, {}, {}, 1e-3);
+      expected.backward(dy.to(at::kDouble));
+      for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
+        const at::Tensor gamma_or_none = affine ? gamma : at::Tensor();
+        const at::Tensor beta_or_none = affine ? beta : at::Tensor();
+        at::Tensor normalized = at::empty(x.sizes());
+        at::Tensor inverse_deviation = at::empty({12});
+        at::Tensor y = at::empty(x.sizes());
+        kernels->NormalizeRows(x, 1e-3, gamma_or_none, beta_or_none, normalized, inverse_deviation, y);
+        EXPECT_TRUE(Near(y, expected.detach().to(at::kFloat), 1e-5));
+        at::Tensor gamma_gradient = at::empty({features});
+        at::Tensor beta_gradient = at::empty({features});
+        at::Tensor dx = dy.clone();  // in place
+        kernels->NormalizeRowsBackward(normalized, inverse_deviation, gamma_or_none, dx, gamma_gradient, beta_gradient,
+                                       dx);
+        EXPECT_TRUE(Near(dx, exact_x.grad().to(at::kFloat), 1e-5));
+        if (affine) {
+          EXPECT_TRUE(Near(gamma_gradient, exact_gamma.grad().to(at::kFloat), 1e-5));
+          EXPECT_TRUE(Near(beta_gradient, exact_beta.grad().to(at::kFloat), 1e-5));
+        }
+      }
+    }
+  }
+}
 
 TEST(MaxPool, TheFirstOfEqualsGetsTheGradient) {
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
@@ -324,10 +420,10 @@ TEST(DropoutMask, IsAFunctionOfStreamAndElementAndHasTheRightRate) {
   at::Tensor second = at::empty({1000});
   at::Tensor other = at::empty({1000});
   const auto cpu = MakeCpuKernels();
-  cpu->DropoutMask(stream, 0.25, first);
-  MakeAtenKernels(at::kCPU)->DropoutMask(stream, 0.25, second);
+  cpu->DropoutMask(stream, 0.25, 1 / 0.75, first);
+  MakeAtenKernels(at::kCPU)->DropoutMask(stream, 0.25, 1 / 0.75, second);
   EXPECT_TRUE(at::equal(first.narrow(0, 0, 1000), second));  // whatever the size, on every device
-  cpu->DropoutMask({42, RandomPurpose::kDropout, 3, 18}, 0.25, other);
+  cpu->DropoutMask({42, RandomPurpose::kDropout, 3, 18}, 0.25, 1 / 0.75, other);
   EXPECT_FALSE(at::equal(second, other));
 
   const double dropped = first.eq(0).to(at::kDouble).mean().item<double>();

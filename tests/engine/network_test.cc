@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,23 +59,58 @@ class AutogradNetwork {
         const at::Tensor mean = training ? rows.mean(0) : weights_.at(name + "/moving_mean");
         const at::Tensor variance = training ? (rows - mean).pow(2).mean(0) : weights_.at(name + "/moving_variance");
         x = (x - mean) / (variance + 1e-3).sqrt() * weights_.at(name + "/gamma") + weights_.at(name + "/beta");
+      } else if (layer.has_average_pooling2d()) {
+        x = torch::avg_pool2d(x.permute({0, 3, 1, 2}), 2).permute({0, 2, 3, 1});
+      } else if (layer.has_global_average_pooling2d()) {
+        x = x.mean({1, 2});
+      } else if (layer.has_global_max_pooling2d()) {
+        x = x.amax({1, 2});
+      } else if (layer.has_layer_normalization()) {
+        x = torch::layer_norm(x, {x.size(-1)}, weights_.at(name + "/gamma"), weights_.at(name + "/beta"), 1e-3);
+      } else if (layer.has_leaky_relu()) {
+        x = torch::leaky_relu(x, 0.3);
+      } else if (layer.has_elu()) {
+        x = torch::elu(x, layer.elu().alpha());
+      } else if (layer.has_relu()) {
+        const v1::ReLU& relu = layer.relu();
+        x = torch::where(x.ge(relu.threshold()), x.clamp_max(relu.max_value()),
+                         (x - relu.threshold()) * relu.negative_slope());
+      } else if (layer.has_prelu()) {
+        x = torch::where(x.gt(0), x, x * weights_.at(name + "/alpha"));
+      } else if (layer.has_rrelu() && mode == Mode::kInference) {
+        x = torch::leaky_relu(x, (1.0 / 8 + 1.0 / 3) / 2);
       } else if (layer.has_dropout() && mode == Mode::kTraining) {
-        at::Tensor mask = at::empty(x.sizes());
-        MakeCpuKernels()->DropoutMask({step.seed, RandomPurpose::kDropout, static_cast<uint32_t>(i),
-                                       static_cast<uint64_t>(step.step)},
-                                      layer.dropout().rate(), mask);
-        x = x * mask;
+        x = x * Mask(step, i, layer.dropout().rate(), x.sizes().vec()) / (1 - layer.dropout().rate());
+      } else if (layer.has_spatial_dropout2d() && mode == Mode::kTraining) {
+        x = x * Mask(step, i, layer.spatial_dropout2d().rate(), {x.size(0), 1, 1, x.size(3)}) /
+            (1 - layer.spatial_dropout2d().rate());
+      } else if (layer.has_alpha_dropout() && mode == Mode::kTraining) {
+        // Rate 0.1: a and b as in Klambauer et al., computed by hand.
+        const at::Tensor mask = Mask(step, i, layer.alpha_dropout().rate(), x.sizes().vec());
+        x = (x * mask + -1.7580993408473766 * (1 - mask)) * 0.92128452 + 0.16197097;
       }
     }
     return x;
   }
 
  private:
+  // 1 where an element is kept.
+  static at::Tensor Mask(const StepContext& step, size_t layer, double rate, const std::vector<int64_t>& shape) {
+    at::Tensor mask = at::empty(shape);
+    MakeCpuKernels()->DropoutMask({step.seed, RandomPurpose::kDropout, static_cast<uint32_t>(layer),
+                                   static_cast<uint64_t>(step.step)},
+                                  rate, 1.0, mask);
+    return mask;
+  }
+
   static at::Tensor Activate(v1::Activation::Function function, const at::Tensor& x) {
     switch (function) {
       case v1::Activation::RELU: return torch::relu(x);
       case v1::Activation::ELU: return torch::elu(x);
       case v1::Activation::SELU: return torch::selu(x);
+      case v1::Activation::GELU: return torch::gelu(x);
+      case v1::Activation::MISH: return torch::mish(x);
+      case v1::Activation::TANH: return torch::tanh(x);
       default: return x;  // SOFTMAX: in the loss
     }
   }
@@ -120,6 +156,35 @@ constexpr char kBeginsWithoutWeights[] = R"(
     layers { dense { units: 4 activation: SOFTMAX } }
   }
   optimizer { adam {} })";
+
+constexpr char kVocabulary[] = R"(
+  network {
+    layers { conv2d { filters: 8 kernel_size { height: 3 } padding: SAME activation: GELU } }
+    layers { spatial_dropout2d { rate: 0.3 } }
+    layers { prelu { alpha_initializer { constant { value: 0.2 } } } }
+    layers { average_pooling2d {} }
+    layers { layer_normalization {} }
+    layers { prelu { share_height_and_width: true alpha_initializer { constant { value: 0.1 } } } }
+    layers { conv2d { filters: 6 kernel_size { height: 3 } padding: SAME } }
+    layers { leaky_relu {} }
+    layers { global_average_pooling2d {} }
+    layers { dense { units: 12 activation: MISH kernel_initializer { orthogonal {} } } }
+    layers { layer_normalization {} }
+    layers { relu { negative_slope: 0.1 max_value: 0.9 threshold: 0.2 } }
+    layers { dense { units: 11 activation: SELU } }
+    layers { alpha_dropout { rate: 0.1 } }
+    layers { elu { alpha: 0.7 } }
+    layers { dense { units: 4 activation: SOFTMAX } }
+  }
+  optimizer { lion {} })";
+
+constexpr char kGlobalMax[] = R"(
+  network {
+    layers { conv2d { filters: 7 kernel_size { height: 3 } activation: TANH } }
+    layers { global_max_pooling2d {} }
+    layers { dense { units: 4 activation: SOFTMAX } }
+  }
+  optimizer { rmsprop {} })";
 
 class NetworkTest : public ::testing::TestWithParam<std::tuple<const char*, bool>> {
  protected:
@@ -191,8 +256,42 @@ TEST_P(NetworkTest, InferenceAgreesAndLeavesMovingAveragesAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NetworkTest,
-                         ::testing::Combine(::testing::Values(kDense, kConvolutional, kBeginsWithoutWeights),
+                         ::testing::Combine(::testing::Values(kDense, kConvolutional, kBeginsWithoutWeights, kVocabulary,
+                                                              kGlobalMax),
                                             ::testing::Bool()));
+
+// Noise and random slopes have no oracle in autograd: their definition, and that they are functions of the step.
+TEST(Network, GaussianNoiseAndRReLUActInTrainingOnly) {
+  const ValidatedSpec spec = SmallSpec(R"(
+      network { layers { gaussian_noise { stddev: 0.5 } } layers { rrelu { lower: 0.1 upper: 0.3 } } layers { flatten {} }
+                layers { dense { units: 4 activation: SOFTMAX kernel_initializer { identity {} } } } }
+      optimizer { sgd {} })");
+  const auto network = Network::Create(spec, MakeCpuKernels());
+  WorkspacePool pool(at::kCPU);
+  const auto training = network->MakeWorkspace(50, Mode::kTraining, pool);
+  WorkspacePool inference_pool(at::kCPU);
+  const auto inference = network->MakeWorkspace(50, Mode::kInference, inference_pool);
+  // The identity kernel passes the first four features through.
+  training->input().fill_(5.0);
+  network->Forward(*training, {1, 0});
+  const at::Tensor first = training->output().clone();
+  EXPECT_NEAR(first.mean().item<double>(), 5.0, 4 * 0.5 / std::sqrt(200.0));
+  EXPECT_NEAR(first.std().item<double>(), 0.5, 0.12);
+  network->Forward(*training, {1, 1});
+  EXPECT_FALSE(at::equal(first, training->output()));
+  network->Forward(*training, {1, 0});
+  EXPECT_TRUE(at::equal(first, training->output()));
+
+  training->input().fill_(-1000.0);  // the noise hardly matters, the slope does
+  network->Forward(*training, {1, 0});
+  const at::Tensor slopes = training->output() / -1000.0;
+  EXPECT_GT(slopes.min().item<double>(), 0.099);
+  EXPECT_LT(slopes.max().item<double>(), 0.301);
+  EXPECT_NEAR(slopes.mean().item<double>(), 0.2, 4 * 0.2 / std::sqrt(12.0 * 200));
+  inference->input().fill_(-1000.0);
+  network->Forward(*inference, {});
+  EXPECT_TRUE(at::allclose(inference->output(), at::full({50, 4}, -200.0F)));
+}
 
 TEST(Network, WeightsFollowFromTheSeedAlone) {
   const auto make = [](const std::string& seed) {

@@ -182,6 +182,110 @@ TEST(Trainer, TheBestWeightsAreRestoredAlsoWhenEpochsRunOut) {
             observer.Metric(static_cast<size_t>(outcome->result.best_epoch) - 1, "val_loss"));
 }
 
+constexpr char kLinear[] = R"(
+  input { rescale { factor: 0.00392156862745098 } }
+  network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } } seed: 6 shuffle: false )";
+
+TEST(Trainer, ASchedulesRateIsThatOfTheStep) {
+  // A rate that falls to nothing after the first epoch's eight steps: the second epoch changes no weight.
+  RecordingObserver observer;
+  ASSERT_TRUE(Train(std::string(kLinear) + R"(batch_size: 8 epochs: 3 validation { split: 'test' }
+      optimizer { sgd { learning_rate: 0.1 } schedule { piecewise_constant_decay { boundaries: 7 values: 1e-30 } } })",
+                    observer).ok());
+  EXPECT_NE(observer.Metric(0, "loss"), observer.Metric(1, "loss"));
+  EXPECT_EQ(observer.Metric(1, "loss"), observer.Metric(2, "loss"));
+  EXPECT_EQ(observer.Metric(0, "val_loss"), observer.Metric(2, "val_loss"));
+}
+
+TEST(Trainer, ReduceOnPlateauStopsWhatDoesNotImprove) {
+  // Too large a rate; the monitored loss must get worse once, and then the rate is as good as zero.
+  RecordingObserver observer;
+  ASSERT_TRUE(Train(std::string(kLinear) + R"(batch_size: 8 epochs: 40 validation { split: 'test' }
+      optimizer { sgd { learning_rate: 2 momentum: 0.9 }
+                  schedule { reduce_on_plateau { factor: 1e-30 patience: 1 } } })", observer).ok());
+  size_t worse = 1;
+  while (worse < 40 && observer.Metric(worse, "val_loss") < observer.Metric(worse - 1, "val_loss")) ++worse;
+  ASSERT_LT(worse, 38U);
+  // Momentum carries the weights on for a while, each epoch less.
+  EXPECT_EQ(observer.Metric(39, "val_loss"), observer.Metric(38, "val_loss"));
+}
+
+TEST(Trainer, PenaltiesCountInLossAndValLossAndPullWeightsIn) {
+  const auto loss_with = [](const std::string& regularizer, RecordingObserver& observer) {
+    EXPECT_TRUE(Train(R"(seed: 6 shuffle: false network { layers { flatten {} } layers { dense { units: 4
+        activation: SOFTMAX kernel_initializer { constant { value: 0.5 } } )" + regularizer + R"( } } }
+        batch_size: 60 epochs: 1 validation { split: 'test' } optimizer { sgd { learning_rate: 1e-30 } })", observer).ok());
+  };
+  RecordingObserver without;
+  RecordingObserver with;
+  loss_with("", without);
+  loss_with("kernel_regularizer { l1_l2 { l1: 0.01 l2: 0.02 } }", with);
+  // 128 * 4 weights of 0.5: l1 512 * 0.5 * 0.01 = 2.56, l2 512 * 0.25 * 0.02 = 2.56.
+  EXPECT_NEAR(with.Metric(0, "loss") - without.Metric(0, "loss"), 5.12, 1e-4);
+  EXPECT_NEAR(with.Metric(0, "val_loss") - without.Metric(0, "val_loss"), 5.12, 1e-4);
+}
+
+TEST(Trainer, ClippingAndConstraintsActOnEveryStep) {
+  RecordingObserver observer;
+  const auto hash = [&](const std::string& fields) {
+    return Train(std::string(kLinear) + "batch_size: 8 epochs: 2 " + fields, observer)->result.weights_sha256;
+  };
+  const std::string plain = hash("optimizer { sgd { learning_rate: 0.1 } }");
+  EXPECT_EQ(hash("optimizer { sgd { learning_rate: 0.1 } clipvalue: 1e6 }"), plain);
+  for (const char* const clipping : {"clipvalue: 1e-4", "clipnorm: 1e-3", "global_clipnorm: 1e-3", "weight_decay: 0.1"}) {
+    EXPECT_NE(hash(std::string("optimizer { sgd { learning_rate: 0.1 } ") + clipping + " }"), plain) << clipping;
+  }
+  // Not negative: with all weights at 0 and above, and a gradient that would push half of them below.
+  const auto constrained = Network::Create(SmallSpec(R"(network { layers { flatten {} } layers { dense { units: 4
+      activation: SOFTMAX kernel_constraint { non_neg {} } } } } optimizer { sgd {} })"), MakeCpuKernels());
+  EXPECT_EQ(constrained->ranges()[0].constraint.kind_case(), v1::Constraint::kNonNeg);
+  EXPECT_NE(Train(R"(input { rescale { factor: 0.004 } } seed: 6 shuffle: false network { layers { flatten {} }
+      layers { dense { units: 4 activation: SOFTMAX kernel_constraint { non_neg {} } } } } batch_size: 8 epochs: 2
+      optimizer { sgd { learning_rate: 0.1 } })", observer)->result.weights_sha256, plain);
+}
+
+TEST(Trainer, TopKAccuracyIsMeasuredEverywhere) {
+  RecordingObserver observer;
+  const auto outcome = Train(std::string(kLinear) + R"(batch_size: 8 epochs: 2 validation { split: 'test' }
+      test { split: 'test' } metrics { top_k_accuracy { k: 2 } } optimizer { adam {} })", observer);
+  ASSERT_TRUE(outcome.ok());
+  for (const char* const prefix : {"", "val_"}) {
+    const double top = observer.Metric(1, std::string(prefix) + "top_2_accuracy");
+    EXPECT_GE(top, observer.Metric(1, std::string(prefix) + "accuracy"));
+    EXPECT_LE(top, 1.0);
+  }
+  ASSERT_EQ(outcome->result.metrics.size(), 3U);
+  EXPECT_EQ(outcome->result.metrics[2].name, "test_top_2_accuracy");
+  EXPECT_EQ(outcome->result.metrics[2].value, observer.Metric(1, "val_top_2_accuracy"));
+}
+
+TEST(Trainer, EveryLossLearns) {
+  for (const char* const loss :
+       {"categorical_crossentropy { label_smoothing: 0.1 }", "binary_crossentropy {}", "mean_squared_error {}",
+        "mean_absolute_error {}", "huber {}"}) {
+    v1::JobSpec spec;
+    const bool sigmoid = std::string(loss).rfind("binary", 0) == 0;
+    const bool probabilities = std::string(loss).rfind("categorical", 0) == 0;
+    const std::string end = sigmoid ? "SIGMOID" : probabilities ? "SOFTMAX" : "LINEAR";
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+        "name: 'loss' training { dataset { name: 'small' } input { rescale { factor: 0.004 } } network { layers { flatten {} } "
+        "layers { dense { units: 4 activation: " + end + " } } } optimizer { adam { learning_rate: 0.01 } } batch_size: 8 "
+        "epochs: 20 loss { " + loss + " } }", &spec));
+    FakeCatalog catalog;
+    catalog.Add(SmallDataset().info());
+    const ValidationResult valid = Validate(spec, catalog);
+    for (const Violation& violation : valid.violations) ADD_FAILURE() << violation.field << violation.description;
+    RecordingObserver observer;
+    ProgressCell progress;
+    const SystemClock clock;
+    const auto outcome = RunTraining(*valid.spec, std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock,
+                                     std::stop_token(), observer, progress);
+    ASSERT_TRUE(outcome.ok());
+    EXPECT_LT(observer.Metric(19, "loss"), observer.Metric(0, "loss")) << loss;
+    EXPECT_GT(observer.Metric(19, "accuracy"), 0.9) << loss;
+  }
+}
+
 TEST(Trainer, ADivergingRunEndsWithItsReason) {
   RecordingObserver observer;
   const auto outcome = Train(R"(

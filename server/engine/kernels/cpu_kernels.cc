@@ -1,17 +1,17 @@
 // Kernels on the CPU: tensors in, plain loops (cpu_loops.h) and oneDNN underneath.
 //
-// Matrix products go to dnnl_sgemm and not to the BLAS LibTorch links: its kernels are generated for the processor at
+// What is not here runs as AtenKernels says it. Matrix products go to dnnl_sgemm and not to the BLAS LibTorch links: its kernels are generated for the processor at
 // hand, where OpenBLAS chooses among those it knew when it was released.
 #include <dnnl.h>
 
 #include <cmath>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "server/engine/kernels/aten_kernels.h"
 #include "server/engine/kernels/cpu_loops.h"
-#include "server/engine/kernels/dropout_mask.h"
-#include "server/engine/kernels/kernels.h"
 #include "server/engine/kernels/onednn_convolution.h"
 
 namespace anneal {
@@ -22,13 +22,17 @@ int64_t Rows(const at::Tensor& x) { return x.numel() / x.size(-1); }
 float* Data(const at::Tensor& x) { return static_cast<float*>(x.data_ptr()); }
 float* DataOrNull(const at::Tensor& x) { return x.defined() ? Data(x) : nullptr; }
 
-cpu::Function ToLoop(ActivationFunction function) {
-  switch (function) {
+// The loop that computes an activation, where there is one.
+std::optional<cpu::Function> ToLoop(const Activation& activation) {
+  switch (activation.function) {
     case v1::Activation::LINEAR: return cpu::Function::kLinear;
     case v1::Activation::RELU: return cpu::Function::kRelu;
-    case v1::Activation::ELU: return cpu::Function::kElu;
+    case v1::Activation::ELU:
+      if (activation.parameter == 1.0) return cpu::Function::kElu;
+      return std::nullopt;
+    case v1::Activation::CELU: return cpu::Function::kElu;
     case v1::Activation::SELU: return cpu::Function::kSelu;
-    default: throw std::logic_error("no such activation: " + std::to_string(function));
+    default: return std::nullopt;
   }
 }
 
@@ -38,9 +42,9 @@ cpu::Pool MakePool(const WindowGeometry& window, const at::Tensor& x, const at::
           window.stride_height, window.stride_width, window.pad_top,     window.pad_left};
 }
 
-class CpuKernels final : public Kernels {
+class CpuKernels final : public AtenKernels {
  public:
-  at::Device device() const override { return at::kCPU; }
+  CpuKernels() : AtenKernels(at::kCPU) {}
 
   void Gemm(bool transpose_a, bool transpose_b, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) override {
     const int64_t m = Rows(c);
@@ -55,17 +59,27 @@ class CpuKernels final : public Kernels {
     }
   }
 
-  void AddBiasAndActivate(ActivationFunction function, const at::Tensor& bias, at::Tensor& y) override {
-    cpu::AddBiasAndActivate(ToLoop(function), DataOrNull(bias), Data(y), Rows(y), Columns(y));
+  void AddBias(const at::Tensor& bias, at::Tensor& y) override {
+    cpu::AddBiasAndActivate(cpu::Function::kLinear, Data(bias), Data(y), Rows(y), Columns(y));
   }
 
-  void Activate(ActivationFunction function, const at::Tensor& x, at::Tensor& y) override {
-    cpu::Activate(ToLoop(function), Data(x), Data(y), x.numel());
+  void AddBiasAndActivate(const Activation& activation, const at::Tensor& bias, at::Tensor& y) override {
+    const std::optional<cpu::Function> loop = ToLoop(activation);
+    if (!loop.has_value()) return AtenKernels::AddBiasAndActivate(activation, bias, y);
+    cpu::AddBiasAndActivate(*loop, DataOrNull(bias), Data(y), Rows(y), Columns(y));
   }
 
-  void ActivationBackward(ActivationFunction function, const at::Tensor& y, const at::Tensor& dy,
+  void Activate(const Activation& activation, const at::Tensor& x, at::Tensor& y) override {
+    const std::optional<cpu::Function> loop = ToLoop(activation);
+    if (!loop.has_value()) return AtenKernels::Activate(activation, x, y);
+    cpu::Activate(*loop, Data(x), Data(y), x.numel());
+  }
+
+  void ActivationBackward(const Activation& activation, const at::Tensor& x, const at::Tensor& y, const at::Tensor& dy,
                           at::Tensor& dx) override {
-    cpu::ActivationBackward(ToLoop(function), Data(y), Data(dy), Data(dx), y.numel());
+    const std::optional<cpu::Function> loop = ToLoop(activation);
+    if (!loop.has_value()) return AtenKernels::ActivationBackward(activation, x, y, dy, dx);
+    cpu::ActivationBackward(*loop, Data(y), Data(dy), Data(dx), y.numel());
   }
 
   void ColumnSums(const at::Tensor& x, at::Tensor& sums) override {
@@ -85,6 +99,14 @@ class CpuKernels final : public Kernels {
                        at::Tensor& dx) override {
     cpu::MaxPoolBackward(MakePool(window, dx, dy), static_cast<const uint8_t*>(choice.data_ptr()), Data(dy),
                          Data(dx));
+  }
+
+  void AveragePool(const WindowGeometry& window, const at::Tensor& x, at::Tensor& y) override {
+    cpu::AveragePool(MakePool(window, x, y), Data(x), Data(y));
+  }
+
+  void AveragePoolBackward(const WindowGeometry& window, const at::Tensor& dy, at::Tensor& dx) override {
+    cpu::AveragePoolBackward(MakePool(window, dx, dy), Data(dy), Data(dx));
   }
 
   void BatchStatisticsOf(const at::Tensor& x, double momentum, double epsilon, BatchStatistics& statistics,
@@ -116,8 +138,17 @@ class CpuKernels final : public Kernels {
                            Data(dy), Data(gamma_gradient), Data(beta_gradient), DataOrNull(dx), Rows(x), Columns(x));
   }
 
-  void DropoutMask(const RandomStream& stream, double rate, at::Tensor& mask) override {
-    FillDropoutMask(stream, rate, Data(mask), mask.numel());
+  void NormalizeRows(const at::Tensor& x, double epsilon, const at::Tensor& gamma, const at::Tensor& beta,
+                     at::Tensor& normalized, at::Tensor& inverse_deviation, at::Tensor& y) override {
+    cpu::NormalizeRows(Data(x), static_cast<float>(epsilon), DataOrNull(gamma), DataOrNull(beta), Data(normalized),
+                       Data(inverse_deviation), Data(y), Rows(x), Columns(x));
+  }
+
+  void NormalizeRowsBackward(const at::Tensor& normalized, const at::Tensor& inverse_deviation, const at::Tensor& gamma,
+                             const at::Tensor& dy, at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
+                             at::Tensor& dx) override {
+    cpu::NormalizeRowsBackward(Data(normalized), Data(inverse_deviation), DataOrNull(gamma), Data(dy),
+                               Data(gamma_gradient), Data(beta_gradient), DataOrNull(dx), Rows(dy), Columns(dy));
   }
 
   void Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) override {

@@ -9,13 +9,8 @@
 #include <cstring>
 #include <limits>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define ANNEAL_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define ANNEAL_VECTORIZED
-#endif
-#define ANNEAL_INLINE inline __attribute__((always_inline))
+#include "server/engine/kernels/vectorized.h"
+
 
 namespace anneal::cpu {
 namespace {
@@ -130,22 +125,6 @@ ANNEAL_VECTORIZED void BackwardSelu(const float* y, const float* dy, float* dx, 
 constexpr int64_t kStrip = 64;
 constexpr int64_t kFloatRows = 64;
 
-// The places of the window at (i, j) that lie inside the image: rows [h0, h1), columns [w0, w1) of x.
-struct Window {
-  int64_t top, left, h0, h1, w0, w1;
-};
-
-ANNEAL_INLINE Window WindowAt(const Pool& pool, int64_t i, int64_t j) {
-  const int64_t top = i * pool.stride_height - pool.pad_top;
-  const int64_t left = j * pool.stride_width - pool.pad_left;
-  return {top,
-          left,
-          std::max<int64_t>(top, 0),
-          std::min(top + pool.kernel_height, pool.height),
-          std::max<int64_t>(left, 0),
-          std::min(left + pool.kernel_width, pool.width)};
-}
-
 }  // namespace
 
 void AddBiasAndActivate(Function function, const float* bias, float* y, int64_t rows, int64_t columns) {
@@ -194,175 +173,6 @@ ANNEAL_VECTORIZED void ColumnSums(const float* x, float* sums, int64_t rows, int
 
 ANNEAL_VECTORIZED void Multiply(const float* a, const float* b, float* y, int64_t count) {
   for (int64_t e = 0; e < count; ++e) y[e] = a[e] * b[e];
-}
-
-ANNEAL_VECTORIZED void MaxPool(const Pool& pool, const float* x, float* y, uint8_t* choice) {
-  const int64_t channels = pool.channels;
-  for (int64_t n = 0; n < pool.samples; ++n) {
-    const float* const image = x + n * pool.height * pool.width * channels;
-    for (int64_t i = 0; i < pool.out_height; ++i) {
-      for (int64_t j = 0; j < pool.out_width; ++j) {
-        const Window window = WindowAt(pool, i, j);
-        const int64_t out = ((n * pool.out_height + i) * pool.out_width + j) * channels;
-        float* const best = y + out;
-        uint8_t* const place = choice + out;
-        bool first = true;
-        for (int64_t h = window.h0; h < window.h1; ++h) {
-          for (int64_t w = window.w0; w < window.w1; ++w) {
-            const float* const pixel = image + (h * pool.width + w) * channels;
-            const auto here =
-                static_cast<uint8_t>((h - window.top) * pool.kernel_width + (w - window.left));
-            if (first) {
-              for (int64_t c = 0; c < channels; ++c) best[c] = pixel[c];
-              std::memset(place, here, static_cast<size_t>(channels));
-              first = false;
-              continue;
-            }
-            // Not (pixel <= best): a NaN wins, so that it is seen at the end.
-            for (int64_t c = 0; c < channels; ++c) place[c] = pixel[c] <= best[c] ? place[c] : here;
-            for (int64_t c = 0; c < channels; ++c) best[c] = pixel[c] <= best[c] ? best[c] : pixel[c];
-          }
-        }
-      }
-    }
-  }
-}
-
-ANNEAL_VECTORIZED void MaxPoolBackward(const Pool& pool, const uint8_t* choice, const float* dy, float* dx) {
-  const int64_t channels = pool.channels;
-  std::memset(dx, 0, static_cast<size_t>(pool.samples * pool.height * pool.width * channels) * sizeof(float));
-  for (int64_t n = 0; n < pool.samples; ++n) {
-    float* const image = dx + n * pool.height * pool.width * channels;
-    for (int64_t i = 0; i < pool.out_height; ++i) {
-      for (int64_t j = 0; j < pool.out_width; ++j) {
-        const Window window = WindowAt(pool, i, j);
-        const int64_t out = ((n * pool.out_height + i) * pool.out_width + j) * channels;
-        const float* const gradient = dy + out;
-        const uint8_t* const place = choice + out;
-        for (int64_t h = window.h0; h < window.h1; ++h) {
-          for (int64_t w = window.w0; w < window.w1; ++w) {
-            float* const pixel = image + (h * pool.width + w) * channels;
-            const auto here =
-                static_cast<uint8_t>((h - window.top) * pool.kernel_width + (w - window.left));
-            for (int64_t c = 0; c < channels; ++c) pixel[c] += place[c] == here ? gradient[c] : 0.0F;
-          }
-        }
-      }
-    }
-  }
-}
-
-ANNEAL_VECTORIZED void MeanAndVariance(const float* x, int64_t rows, int64_t columns, float* mean,
-                                       float* variance) {
-  const auto count = static_cast<double>(rows);
-  for (int64_t begin = 0; begin < columns; begin += kStrip) {
-    const int64_t width = std::min(kStrip, columns - begin);
-    double total[kStrip] = {};
-    for (int64_t block = 0; block < rows; block += kFloatRows) {
-      float partial[kStrip] = {};
-      const int64_t end = std::min(block + kFloatRows, rows);
-      for (int64_t row = block; row < end; ++row) {
-        const float* const line = x + row * columns + begin;
-        for (int64_t c = 0; c < width; ++c) partial[c] += line[c];
-      }
-      for (int64_t c = 0; c < width; ++c) total[c] += static_cast<double>(partial[c]);
-    }
-    float center[kStrip];
-    for (int64_t c = 0; c < width; ++c) center[c] = static_cast<float>(total[c] / count);
-
-    double squares[kStrip] = {};
-    for (int64_t block = 0; block < rows; block += kFloatRows) {
-      float partial[kStrip] = {};
-      const int64_t end = std::min(block + kFloatRows, rows);
-      for (int64_t row = block; row < end; ++row) {
-        const float* const line = x + row * columns + begin;
-        for (int64_t c = 0; c < width; ++c) {
-          const float difference = line[c] - center[c];
-          partial[c] += difference * difference;
-        }
-      }
-      for (int64_t c = 0; c < width; ++c) squares[c] += static_cast<double>(partial[c]);
-    }
-    for (int64_t c = 0; c < width; ++c) {
-      mean[begin + c] = center[c];
-      variance[begin + c] = static_cast<float>(squares[c] / count);
-    }
-  }
-}
-
-ANNEAL_VECTORIZED void Normalize(const float* x, const float* mean, const float* inverse_deviation,
-                                 const float* gamma, const float* beta, float* y, int64_t rows,
-                                 int64_t columns) {
-  for (int64_t begin = 0; begin < columns; begin += kStrip) {
-    const int64_t width = std::min(kStrip, columns - begin);
-    float factor[kStrip];
-    float offset[kStrip];
-    float center[kStrip];
-    for (int64_t c = 0; c < width; ++c) {
-      factor[c] = inverse_deviation[begin + c] * (gamma == nullptr ? 1.0F : gamma[begin + c]);
-      offset[c] = beta == nullptr ? 0.0F : beta[begin + c];
-      center[c] = mean[begin + c];
-    }
-    for (int64_t row = 0; row < rows; ++row) {
-      const float* const line = x + row * columns + begin;
-      float* const out = y + row * columns + begin;
-      for (int64_t c = 0; c < width; ++c) out[c] = (line[c] - center[c]) * factor[c] + offset[c];
-    }
-  }
-}
-
-ANNEAL_VECTORIZED void NormalizeBackward(const float* x, const float* mean, const float* inverse_deviation,
-                                         const float* gamma, const float* dy, float* gamma_gradient,
-                                         float* beta_gradient, float* dx, int64_t rows, int64_t columns) {
-  const auto count = static_cast<double>(rows);
-  for (int64_t begin = 0; begin < columns; begin += kStrip) {
-    const int64_t width = std::min(kStrip, columns - begin);
-    float center[kStrip];
-    float inverse[kStrip];
-    for (int64_t c = 0; c < width; ++c) {
-      center[c] = mean[begin + c];
-      inverse[c] = inverse_deviation[begin + c];
-    }
-    double sum[kStrip] = {};
-    double product[kStrip] = {};
-    for (int64_t block = 0; block < rows; block += kFloatRows) {
-      float partial_sum[kStrip] = {};
-      float partial_product[kStrip] = {};
-      const int64_t end = std::min(block + kFloatRows, rows);
-      for (int64_t row = block; row < end; ++row) {
-        const float* const line = x + row * columns + begin;
-        const float* const gradient = dy + row * columns + begin;
-        for (int64_t c = 0; c < width; ++c) {
-          partial_sum[c] += gradient[c];
-          partial_product[c] += gradient[c] * ((line[c] - center[c]) * inverse[c]);
-        }
-      }
-      for (int64_t c = 0; c < width; ++c) {
-        sum[c] += static_cast<double>(partial_sum[c]);
-        product[c] += static_cast<double>(partial_product[c]);
-      }
-    }
-    float factor[kStrip];
-    float mean_gradient[kStrip];
-    float mean_product[kStrip];
-    for (int64_t c = 0; c < width; ++c) {
-      beta_gradient[begin + c] = static_cast<float>(sum[c]);
-      gamma_gradient[begin + c] = static_cast<float>(product[c]);
-      mean_gradient[c] = static_cast<float>(sum[c] / count);
-      mean_product[c] = static_cast<float>(product[c] / count);
-      factor[c] = inverse[c] * (gamma == nullptr ? 1.0F : gamma[begin + c]);
-    }
-    if (dx == nullptr) continue;
-    for (int64_t row = 0; row < rows; ++row) {
-      const float* const line = x + row * columns + begin;
-      const float* const gradient = dy + row * columns + begin;
-      float* const out = dx + row * columns + begin;
-      for (int64_t c = 0; c < width; ++c) {
-        const float normalized = (line[c] - center[c]) * inverse[c];
-        out[c] = factor[c] * (gradient[c] - mean_gradient[c] - normalized * mean_product[c]);
-      }
-    }
-  }
 }
 
 ANNEAL_VECTORIZED void ConvertBytes(const uint8_t* bytes, float scale, float shift, float* y, int64_t count) {

@@ -29,6 +29,8 @@ struct Pool {
 };
 void MaxPool(const Pool& pool, const float* x, float* y, uint8_t* choice);
 void MaxPoolBackward(const Pool& pool, const uint8_t* choice, const float* dy, float* dx);
+void AveragePool(const Pool& pool, const float* x, float* y);
+void AveragePoolBackward(const Pool& pool, const float* dy, float* dx);
 
 // Mean and biased variance of each column. Sums of up to 64 rows in float, those in double.
 void MeanAndVariance(const float* x, int64_t rows, int64_t columns, float* mean, float* variance);
@@ -40,6 +42,13 @@ void Normalize(const float* x, const float* mean, const float* inverse_deviation
 void NormalizeBackward(const float* x, const float* mean, const float* inverse_deviation, const float* gamma,
                        const float* dy, float* gamma_gradient, float* beta_gradient, float* dx, int64_t rows,
                        int64_t columns);
+
+// Each row by its own mean and biased variance; inverse_deviation [rows]; gamma, beta may be null.
+void NormalizeRows(const float* x, float epsilon, const float* gamma, const float* beta, float* normalized,
+                   float* inverse_deviation, float* y, int64_t rows, int64_t columns);
+// dx may be dy, or null.
+void NormalizeRowsBackward(const float* normalized, const float* inverse_deviation, const float* gamma, const float* dy,
+                           float* gamma_gradient, float* beta_gradient, float* dx, int64_t rows, int64_t columns);
 
 // y[f] = bytes[f] * scale + shift
 void ConvertBytes(const uint8_t* bytes, float scale, float shift, float* y, int64_t count);

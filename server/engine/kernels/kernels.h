@@ -1,8 +1,8 @@
-// The arithmetic of a training step, once for the CPU and once for every device LibTorch knows.
+// The arithmetic of a training step, for every device LibTorch knows, and faster on the CPU.
 //
-// Layers are written against this interface and do not know where they run. CpuKernels is the fast path: oneDNN for
-// matrix products and convolutions, loops of our own for the rest, nothing allocated. AtenKernels says the same in ATen
-// operations; it serves CUDA, and on the CPU it is what CpuKernels is tested against.
+// Layers are written against this interface and do not know where they run. AtenKernels says everything in ATen operations
+// and serves CUDA. CpuKernels takes over what is hot on the CPU: oneDNN for matrix products and convolutions, loops of our
+// own for the rest, nothing allocated; it is tested against AtenKernels.
 //
 // All tensors are float32, contiguous and on the kernels' device unless said otherwise; images are [N, H, W, C]. A matrix
 // argument may have any shape whose last axis is the columns: [N, H, W, C] counts as [N*H*W, C]. Errors are exceptions
@@ -21,16 +21,35 @@ namespace anneal {
 
 using ActivationFunction = v1::Activation::Function;
 
+// An activation with its parameter: the slope of LEAKY_RELU, the alpha of ELU; unused by the others.
+struct Activation {
+  ActivationFunction function = v1::Activation::LINEAR;
+  double parameter = 0;
+
+  bool is_linear() const { return function == v1::Activation::LINEAR; }
+
+  // f' cannot be computed from f(x) alone (f is not invertible): the layer must keep x.
+  bool needs_input() const {
+    return function == v1::Activation::GELU || function == v1::Activation::SILU ||
+           function == v1::Activation::MISH || function == v1::Activation::HARD_SILU;
+  }
+};
+
+// With the parameter that Keras gives the function by default.
+Activation MakeActivationOf(ActivationFunction function);
+
 // A window sliding over [H, W]: of a convolution or a pooling. Padding is what is added before (top, left) and after.
 struct WindowGeometry {
   int64_t kernel_height = 0, kernel_width = 0;
   int64_t stride_height = 1, stride_width = 1;
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
+  int64_t dilation_height = 1, dilation_width = 1;  // distance between the window's places; 1 for pooling
 };
 
 // The geometry that gives [input_height, input_width] the output size of `padding` (Keras: the odd row after the end).
 WindowGeometry MakeWindow(int64_t input_height, int64_t input_width, int64_t kernel_height, int64_t kernel_width,
-                          int64_t stride_height, int64_t stride_width, v1::Padding padding);
+                          int64_t stride_height, int64_t stride_width, v1::Padding padding,
+                          int64_t dilation_height = 1, int64_t dilation_width = 1);
 
 // Two-dimensional convolution over fixed tensors, given when it was made and held by it.
 class ConvolutionKernel {
@@ -42,11 +61,12 @@ class ConvolutionKernel {
   virtual void Backward() = 0;
 };
 
-// x [N, H, W, C], y [N, H', W', F]; kernel [KH, KW, C, F]; bias [F] or undefined. For inference the gradients are
+// x [N, H, W, C], y [N, H', W', F]; kernel [KH, KW, C / groups, F]; bias [F] or undefined. For inference the gradients are
 // undefined; dx is undefined also where nobody needs it.
 struct ConvolutionTensors {
   at::Tensor x, kernel, bias, y;
   at::Tensor dy, kernel_gradient, bias_gradient, dx;
+  int64_t groups = 1;
 };
 
 // Statistics of BatchNormalization: all [C].
@@ -70,15 +90,18 @@ class Kernels {
   // c = op(a) op(b), where op transposes if asked. a, b, c are matrices; c is overwritten.
   virtual void Gemm(bool transpose_a, bool transpose_b, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) = 0;
 
-  // y[m, c] = f(y[m, c] + bias[c]) in place. bias [columns] or undefined. Not for SOFTMAX.
-  virtual void AddBiasAndActivate(ActivationFunction function, const at::Tensor& bias, at::Tensor& y) = 0;
+  // y[m, c] += bias[c]. bias [columns].
+  virtual void AddBias(const at::Tensor& bias, at::Tensor& y) = 0;
 
-  // y = f(x). Not for SOFTMAX.
-  virtual void Activate(ActivationFunction function, const at::Tensor& x, at::Tensor& y) = 0;
+  // y[m, c] = f(y[m, c] + bias[c]) in place. bias [columns] or undefined.
+  virtual void AddBiasAndActivate(const Activation& activation, const at::Tensor& bias, at::Tensor& y) = 0;
 
-  // dx = dy * f'(x), with f' taken from y = f(x). dx may be dy.
-  virtual void ActivationBackward(ActivationFunction function, const at::Tensor& y, const at::Tensor& dy,
-                                  at::Tensor& dx) = 0;
+  // y = f(x). SOFTMAX and LOG_SOFTMAX are over the last axis.
+  virtual void Activate(const Activation& activation, const at::Tensor& x, at::Tensor& y) = 0;
+
+  // dx = dy * f'(x). x may be undefined unless activation.needs_input(). dx may be dy.
+  virtual void ActivationBackward(const Activation& activation, const at::Tensor& x, const at::Tensor& y,
+                                  const at::Tensor& dy, at::Tensor& dx) = 0;
 
   // sums[c] = sum over m of x[m, c].
   virtual void ColumnSums(const at::Tensor& x, at::Tensor& sums) = 0;
@@ -93,6 +116,11 @@ class Kernels {
   virtual void MaxPoolBackward(const WindowGeometry& window, const at::Tensor& choice, const at::Tensor& dy,
                                at::Tensor& dx) = 0;
 
+  // Mean of each window; padding does not count.
+  virtual void AveragePool(const WindowGeometry& window, const at::Tensor& x, at::Tensor& y) = 0;
+  // dx is overwritten.
+  virtual void AveragePoolBackward(const WindowGeometry& window, const at::Tensor& dy, at::Tensor& dx) = 0;
+
   // Batch mean and biased variance of the columns of x, into statistics and into the moving averages:
   // moving = moving * momentum + batch * (1 - momentum).
   virtual void BatchStatisticsOf(const at::Tensor& x, double momentum, double epsilon, BatchStatistics& statistics,
@@ -106,8 +134,17 @@ class Kernels {
                                  const at::Tensor& dy, at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
                                  at::Tensor& dx) = 0;
 
-  // mask[e] = 0 with probability `rate`, else 1 / (1 - rate): a pure function of the stream and e (row-major).
-  virtual void DropoutMask(const RandomStream& stream, double rate, at::Tensor& mask) = 0;
+  // Each row of x (last axis) by its own mean and biased variance: normalized = (x - mean) / sqrt(variance + epsilon),
+  // y = normalized * gamma + beta. normalized: shape of x; inverse_deviation [rows]; gamma, beta [C] or undefined.
+  virtual void NormalizeRows(const at::Tensor& x, double epsilon, const at::Tensor& gamma, const at::Tensor& beta,
+                             at::Tensor& normalized, at::Tensor& inverse_deviation, at::Tensor& y) = 0;
+  // The gradients of gamma and beta are [C] buffers also where the layer has neither; dx may be dy, or undefined.
+  virtual void NormalizeRowsBackward(const at::Tensor& normalized, const at::Tensor& inverse_deviation,
+                                     const at::Tensor& gamma, const at::Tensor& dy, at::Tensor& gamma_gradient,
+                                     at::Tensor& beta_gradient, at::Tensor& dx) = 0;
+
+  // mask[e] = 0 with probability `rate`, else `kept`: a pure function of the stream and e (row-major).
+  virtual void DropoutMask(const RandomStream& stream, double rate, double kept, at::Tensor& mask) = 0;
 
   // y = a * b, element by element. y may be a or b.
   virtual void Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) = 0;

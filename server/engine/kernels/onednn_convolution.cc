@@ -1,5 +1,5 @@
 // oneDNN chooses a blocked layout for the weights (the images stay [N, H, W, C]), so every execution is: reorder the
-// weights from Keras's [KH, KW, C, F], convolve; backward: convolve, reorder the gradient back. The reorders are small
+// weights from Keras's [KH, KW, C / groups, F], convolve; backward: convolve, reorder the gradient back. The reorders are small
 // beside the convolution. Argument lists are arrays made once and handed to the C interface, because the C++ one builds
 // a map and a vector on the heap at every call; scratch memory is ours for the same reason.
 #include "server/engine/kernels/onednn_convolution.h"
@@ -53,14 +53,17 @@ class OnednnConvolution final : public ConvolutionKernel {
     const auto type = memory::data_type::f32;
     const memory::dims x_dims = {batch, channels, tensors_.x.size(1), tensors_.x.size(2)};
     const memory::dims y_dims = {batch, filters, tensors_.y.size(1), tensors_.y.size(2)};
-    const memory::dims weight_dims = {filters, channels, window.kernel_height, window.kernel_width};
+    const dim groups = tensors_.groups;
+    memory::dims weight_dims = {filters / groups, channels / groups, window.kernel_height, window.kernel_width};
+    if (groups > 1) weight_dims.insert(weight_dims.begin(), groups);
     const memory::dims strides = {window.stride_height, window.stride_width};
+    const memory::dims dilates = {window.dilation_height - 1, window.dilation_width - 1};  // 0: dense
     const memory::dims before = {window.pad_top, window.pad_left};
     const memory::dims after = {window.pad_bottom, window.pad_right};
     const memory::desc x_desc(x_dims, type, memory::format_tag::nhwc);
     const memory::desc y_desc(y_dims, type, memory::format_tag::nhwc);
     const memory::desc any_weights(weight_dims, type, memory::format_tag::any);
-    const memory::desc keras_weights(weight_dims, type, memory::format_tag::hwio);
+    const memory::desc keras_weights(weight_dims, type, groups > 1 ? memory::format_tag::hwigo : memory::format_tag::hwio);
     const bool has_bias = tensors_.bias.defined();
     const memory::desc bias_desc =
         has_bias ? memory::desc({filters}, type, memory::format_tag::x) : memory::desc();
@@ -72,9 +75,9 @@ class OnednnConvolution final : public ConvolutionKernel {
     const auto algorithm = dnnl::algorithm::convolution_direct;
     const dnnl::convolution_forward::primitive_desc forward(
         has_bias ? dnnl::convolution_forward::desc(kind, algorithm, x_desc, any_weights, bias_desc, y_desc, strides,
-                                                   before, after)
-                 : dnnl::convolution_forward::desc(kind, algorithm, x_desc, any_weights, y_desc, strides, before,
-                                                   after),
+                                                   dilates, before, after)
+                 : dnnl::convolution_forward::desc(kind, algorithm, x_desc, any_weights, y_desc, strides, dilates,
+                                                   before, after),
         attributes, engine_);
 
     const memory x(x_desc, engine_, tensors_.x.data_ptr());
@@ -94,9 +97,9 @@ class OnednnConvolution final : public ConvolutionKernel {
     const memory dy(y_desc, engine_, tensors_.dy.data_ptr());
     const dnnl::convolution_backward_weights::primitive_desc weights(
         has_bias ? dnnl::convolution_backward_weights::desc(algorithm, x_desc, any_weights, bias_desc, y_desc,
-                                                            strides, before, after)
-                 : dnnl::convolution_backward_weights::desc(algorithm, x_desc, any_weights, y_desc, strides, before,
-                                                            after),
+                                                            strides, dilates, before, after)
+                 : dnnl::convolution_backward_weights::desc(algorithm, x_desc, any_weights, y_desc, strides,
+                                                            dilates, before, after),
         attributes, engine_, forward);
     const memory kernel_gradient(keras_weights, engine_, tensors_.kernel_gradient.data_ptr());
     const bool same_layout = weights.diff_weights_desc() == keras_weights;
@@ -113,7 +116,8 @@ class OnednnConvolution final : public ConvolutionKernel {
 
     if (!tensors_.dx.defined()) return;
     const dnnl::convolution_backward_data::primitive_desc data(
-        dnnl::convolution_backward_data::desc(algorithm, x_desc, any_weights, y_desc, strides, before, after),
+        dnnl::convolution_backward_data::desc(algorithm, x_desc, any_weights, y_desc, strides, dilates, before,
+                                                  after),
         attributes, engine_, forward);
     const memory data_weights = AddReorder(kernel, data.weights_desc(), backward_);
     backward_.emplace_back(

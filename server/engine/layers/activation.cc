@@ -6,25 +6,25 @@ namespace {
 
 class ActivationLayer final : public Layer {
  public:
-  explicit ActivationLayer(ActivationFunction function) : function_(function) {}
+  explicit ActivationLayer(const Activation& activation) : activation_(activation) {}
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext&) const override {
-    kernels.Activate(function_, io.x, io.y);
+    kernels.Activate(activation_, io.x, io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
-    if (io.dx.defined()) kernels.ActivationBackward(function_, io.y, io.dy, io.dx);
+    if (io.dx.defined()) kernels.ActivationBackward(activation_, io.x, io.y, io.dy, io.dx);
   }
 
  private:
-  const ActivationFunction function_;
+  const Activation activation_;
 };
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeActivation(ActivationFunction function) {
-  if (function == v1::Activation::LINEAR) return MakeView();
-  return std::make_unique<ActivationLayer>(function);
+std::unique_ptr<Layer> MakeActivationLayer(const Activation& activation) {
+  if (activation.is_linear()) return MakeView();
+  return std::make_unique<ActivationLayer>(activation);
 }
 
 }  // namespace anneal

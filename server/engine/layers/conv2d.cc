@@ -1,6 +1,7 @@
 // y = f(x (*) W + b), by a convolution kernel made over the workspace's tensors.
 #include <utility>
 
+#include "server/engine/layers/activated.h"
 #include "server/engine/layers/layers.h"
 #include "server/spec/defaults.h"
 
@@ -9,29 +10,35 @@ namespace {
 
 struct ConvolutionScratch final : LayerScratch {
   std::unique_ptr<ConvolutionKernel> convolution;
+  at::Tensor pre_activation;  // see Activated
 };
 
 class Conv2D final : public Layer {
  public:
-  Conv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape, ActivationFunction function)
-      : spec_(spec), channels_(input_shape[2]), function_(function) {
+  Conv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape, const Activation& activation)
+      : spec_(spec), channels_(input_shape[2] / defaults::Groups(spec)), activated_(activation) {
     const defaults::Size kernel = defaults::KernelSize(spec);
     const defaults::Size strides = defaults::Strides(spec);
+    const defaults::Size dilation = defaults::DilationRate(spec);
     window_ = MakeWindow(input_shape[0], input_shape[1], kernel.height, kernel.width, strides.height, strides.width,
-                         spec.padding());
+                         spec.padding(), dilation.height, dilation.width);
   }
 
   std::vector<ParameterSpec> Parameters() const override {
     const int64_t field = window_.kernel_height * window_.kernel_width;
+    // Keras counts the filters of all groups.
     const Fans fans{field * channels_, field * spec_.filters()};
     std::vector<ParameterSpec> parameters = {
         {"kernel",
          {window_.kernel_height, window_.kernel_width, channels_, spec_.filters()},
          true,
          defaults::KernelInitializer(spec_.kernel_initializer()),
-         fans}};
+         fans,
+         spec_.kernel_regularizer(),
+         spec_.kernel_constraint()}};
     if (defaults::UseBias(spec_)) {
-      parameters.push_back({"bias", {spec_.filters()}, true, defaults::BiasInitializer(spec_.bias_initializer()), fans});
+      parameters.push_back({"bias", {spec_.filters()}, true, defaults::BiasInitializer(spec_.bias_initializer()), fans,
+                            spec_.bias_regularizer(), spec_.bias_constraint()});
     }
     return parameters;
   }
@@ -41,27 +48,31 @@ class Conv2D final : public Layer {
     if (parameters.size() > 1) bias_ = std::move(parameters[1]);
   }
 
-  void Prepare(Kernels& kernels, LayerIo& io, Mode) const override {
+  void Prepare(Kernels& kernels, LayerIo& io, Mode mode) const override {
     auto scratch = std::make_unique<ConvolutionScratch>();
     scratch->convolution = kernels.MakeConvolution(
-        window_, {io.x, kernel_.value, bias_.value, io.y, io.dy, kernel_.gradient, bias_.gradient, io.dx});
+        window_, {io.x, kernel_.value, bias_.value, io.y, io.dy, kernel_.gradient, bias_.gradient, io.dx,
+                  defaults::Groups(spec_)});
+    scratch->pre_activation = activated_.AllocateInput(io, mode);
     io.scratch = std::move(scratch);
   }
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext&) const override {
-    static_cast<ConvolutionScratch&>(*io.scratch).convolution->Forward();
-    if (function_ != v1::Activation::LINEAR) kernels.AddBiasAndActivate(function_, at::Tensor(), io.y);
+    auto& scratch = static_cast<ConvolutionScratch&>(*io.scratch);
+    scratch.convolution->Forward();  // with the bias
+    activated_.Forward(kernels, at::Tensor(), scratch.pre_activation, io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
-    if (function_ != v1::Activation::LINEAR) kernels.ActivationBackward(function_, io.y, io.dy, io.dy);
-    static_cast<ConvolutionScratch&>(*io.scratch).convolution->Backward();
+    auto& scratch = static_cast<ConvolutionScratch&>(*io.scratch);
+    activated_.Backward(kernels, scratch.pre_activation, io.y, io.dy);
+    scratch.convolution->Backward();
   }
 
  private:
   const v1::Conv2D spec_;
-  const int64_t channels_;
-  const ActivationFunction function_;
+  const int64_t channels_;  // of one group
+  const Activated activated_;
   WindowGeometry window_;
   Parameter kernel_;
   Parameter bias_;
@@ -70,8 +81,8 @@ class Conv2D final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> MakeConv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape,
-                                  ActivationFunction function) {
-  return std::make_unique<Conv2D>(spec, input_shape, function);
+                                  const Activation& activation) {
+  return std::make_unique<Conv2D>(spec, input_shape, activation);
 }
 
 }  // namespace anneal
