@@ -155,6 +155,8 @@ TEST_F(FaultTest, PowerFailureAfterEachCommit) {
     auto survivor = SqliteStore::Open(after.File("anneal.db"), clock_, {});
     ASSERT_TRUE(survivor.ok()) << survivor.status();
     const auto newest = (*survivor)->ListJobs({});
+    ASSERT_TRUE(newest.ok()) << newest.status();
+    ASSERT_FALSE(newest->empty()) << "after job " << id;
     ASSERT_EQ(newest->front().id, id);
     ASSERT_EQ((*survivor)->GetJob(id)->spec, job.spec);
     survivor->reset();

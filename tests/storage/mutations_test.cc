@@ -1,4 +1,5 @@
 // What each mutation writes, returns and refuses.
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -372,6 +373,27 @@ TEST_F(MutationsTest, OnlyEndedJobsAreDeletedWithAllTheirRows) {
     EXPECT_EQ(Code(store_->ListEvents(id, 0, 10)), absl::StatusCode::kNotFound);
     EXPECT_EQ(Code(store_->ListEpochs(EpochsOf(id))), absl::StatusCode::kNotFound);
     EXPECT_EQ(Code(store_->DeleteJob(id)), absl::StatusCode::kNotFound);
+  }
+}
+
+TEST_F(MutationsTest, ADeletedJobLeavesNoRowAndTakesNoOtherWithIt) {
+  const auto run = [&] {
+    const JobId id = CreateIn(JobState::kRunning);
+    EXPECT_TRUE(store_->AppendEpoch(id, 1, MakeEpoch(1)).ok());
+    EXPECT_TRUE(store_->EndAttempt(id, 1, {JobState::kRunning, JobState::kSucceeded,
+                                           StopReason::kCompleted, "", "SUCCEEDED",
+                                           TrainingResult{{{"test_loss", 1}}, 1, 0, "sha"}}).ok());
+    return id;
+  };
+  const JobId deleted = run();
+  const JobId kept = run();
+  ASSERT_TRUE(store_->DeleteJob(deleted).ok());
+  SQLite::Database database(path_);
+  for (const std::string table : {"specs", "attempts", "epochs", "epoch_metrics", "results",
+                                  "result_metrics", "events"}) {
+    const std::string count = "SELECT count(*) FROM " + table + " WHERE job_id = ";
+    EXPECT_EQ(database.execAndGet(count + std::to_string(deleted)).getInt(), 0) << table;
+    EXPECT_GT(database.execAndGet(count + std::to_string(kept)).getInt(), 0) << table;
   }
 }
 
