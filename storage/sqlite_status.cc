@@ -102,12 +102,15 @@ absl::Status SqliteStatus(const SqliteError& error, const std::string& path) {
   }
 }
 
+// Debian builds the sqlite3 program without what .recover needs (SQLITE_ENABLE_DBPAGE_VTAB); it then says "SQL logic
+// error" and writes nothing.
 absl::Status DamagedStatus(const std::string& path, const std::string& found) {
   return absl::DataLossError(absl::StrCat(
       "database '", path, "' is damaged or no database (", found,
       "). Stop every process that uses it and copy it with its -wal and -shm files elsewhere. Then restore a copy "
       "made earlier, or save what can be read: `sqlite3 '", path,
-      "' .recover > dump.sql`, `sqlite3 new.db < dump.sql`, and put new.db in its place, without -wal and -shm"));
+      "' .recover > dump.sql`, `sqlite3 new.db < dump.sql`, and put new.db in its place, without -wal and -shm "
+      "(if .recover says \"SQL logic error\", use the sqlite3 program from sqlite.org)"));
 }
 
 }  // namespace anneal
