@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/core/clock.h"
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
@@ -43,6 +45,7 @@ class AttemptRunner {
   Result Run(RunningJob& job, const std::stop_token& shutdown);
 
  private:
+  absl::StatusOr<int64_t> Adopt(RunningJob& job);
   Result CannotBegin(JobId id, const absl::Status& status);
   AttemptEnding Train(const Job& stored, int64_t attempt, RunningJob& job);
   AttemptEnding TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job);

@@ -16,6 +16,8 @@ namespace anneal {
 // Thread-safe. Events of one job must be published in order of their sequence, after their commit (JobRecorder sees to
 // both). The events of a job's creation are not published: nobody can know the job before. A watcher that joins late
 // reads what it missed from the store: subscribe first, then replay, then drop what it has seen by sequence number.
+// The newest event may be published twice; and where a commit looked like a failure and was none, its event may be
+// missing, which a later event's sequence number tells: read it from the store.
 //
 // Watchers are called under the bus's lock: that is what makes a Subscription's end final.
 class EventBus {

@@ -4,13 +4,16 @@
 //   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
 //
 // `mutex_` guards the queue and the list of what runs, and is never held during a call of the store. The queue is
-// therefore only nearly in step with the store, and made so that nothing bad comes of it: a job in the queue that is not
-// QUEUED in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of the two that can
-// race to leave such a ghost behind looks again after its own step:
+// therefore only nearly in step with the store, and made so that nothing bad comes of it. A job is in the queue or with
+// one worker, never both. One in the queue that has ended in the store is dropped when a worker takes it (BeginAttempt
+// answers ABORTED), and each of those that can race to leave such a ghost behind looks again after its own step:
 //
-//   Submit  puts the job into the queue, then reads its state, and takes it out again if it is not QUEUED;
+//   Submit  puts the job into the queue, then reads its state, and takes it out again if it has ended;
 //   Cancel  stores CANCELLED, then takes the job out of the queue;
 //   a worker whose attempt could not begin puts the job back, unless Cancel has marked it in the same lock.
+//
+// One in the queue that is active in the store had its attempt begun by a write that looked like a failure: whoever takes
+// it goes on with that attempt (AttemptRunner::Adopt). So only the end takes a job out of the queue, not CANCELLING.
 #include "server/scheduler/scheduler.h"
 
 #include <memory>
@@ -66,7 +69,8 @@ class SchedulerImpl final : public Scheduler {
   void Work();
   std::shared_ptr<RunningJob> TakeNext();
   void PutDown(const RunningJob& job, AttemptRunner::Result result);
-  void Withdraw(JobId id);
+  void Withdraw(JobId id, JobState state);
+  bool Dequeue(JobId id);
 
   Store& store_;
   const Clock& clock_;
@@ -130,9 +134,8 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   if (created.job.state == JobState::kQueued) {
     Enqueue(created.job.id, created.job.priority);
     const absl::StatusOr<Job> now = store_.GetJob(created.job.id);
-    if (absl::IsNotFound(now.status()) || (now.ok() && now->state != JobState::kQueued)) {
-      const MutexLock lock(mutex_);
-      queue_.Remove(created.job.id);
+    if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
+      Dequeue(created.job.id);
     }
   }
   return created;
@@ -144,16 +147,21 @@ absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
   for (int round = 0; round < kRounds; ++round) {
     ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
     if (IsTerminal(job.state)) {
+      // In the queue only where an earlier Cancel was committed although the store answered an error.
+      if (Dequeue(id)) (void)recorder_.PublishNewest(id);
       return absl::FailedPreconditionError(
           absl::StrCat("job ", id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
     }
     const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
-    if (!next.has_value()) return job;  // CANCELLING
+    if (!next.has_value()) {  // CANCELLING already
+      Withdraw(id, job.state);
+      return job;
+    }
     const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
     const absl::StatusOr<int64_t> time_us = recorder_.ChangeState(id, job.state, *next, reason, "");
     if (absl::IsAborted(time_us.status())) continue;
     RETURN_IF_ERROR(time_us.status());
-    Withdraw(id);
+    Withdraw(id, *next);
     job.state = *next;
     job.stop_reason = reason;
     job.message.clear();
@@ -164,18 +172,23 @@ absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
       absl::StrCat("job ", id, " changed its state ", kRounds, " times while it was being cancelled; try again"));
 }
 
-// What is left to do for a job that the store has as CANCELLED or CANCELLING.
-void SchedulerImpl::Withdraw(JobId id) {
+// What is left to do for a job that is now CANCELLED or CANCELLING in the store.
+void SchedulerImpl::Withdraw(JobId id, JobState state) {
   std::shared_ptr<RunningJob> running;
   {
     const MutexLock lock(mutex_);
-    queue_.Remove(id);
+    if (IsTerminal(state)) queue_.Remove(id);
     if (const auto entry = running_.find(id); entry != running_.end()) {
-      entry->second.cancelled = true;
+      if (IsTerminal(state)) entry->second.cancelled = true;
       running = entry->second.job;
     }
   }
   if (running != nullptr) running->stop.request_stop();
+}
+
+bool SchedulerImpl::Dequeue(JobId id) {
+  const MutexLock lock(mutex_);
+  return queue_.Remove(id);
 }
 
 absl::Status SchedulerImpl::Delete(JobId id) { return store_.DeleteJob(id); }
