@@ -39,7 +39,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
                                                              int busy_timeout_ms,
                                                              const std::string& vfs) {
   try {
-    return std::unique_ptr<Connection>(new Connection(path, mode, busy_timeout_ms, vfs));
+    std::unique_ptr<Connection> connection(new Connection(path, mode, busy_timeout_ms, vfs));
+    // Where a file cannot be written, SQLite opens it for reading without a word.
+    if (mode == Mode::kReadWriteCreate &&
+        sqlite3_db_readonly(connection->database_.getHandle(), "main") == 1) {
+      return SqliteStatus({SQLITE_READONLY, 0, "attempt to write a readonly database"}, path);
+    }
+    return connection;
   } catch (const SQLite::Exception& error) {
     return SqliteStatus({error.getExtendedErrorCode(), 0, error.what()}, path);
   }
@@ -66,6 +72,15 @@ absl::Status Connection::Guard(const std::function<absl::Status()>& body) {
 
 bool Connection::InTransaction() const {
   return sqlite3_get_autocommit(database_.getHandle()) == 0;
+}
+
+absl::Status Connection::CheckInPlace() {
+  int moved = 0;
+  sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (moved == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("database '", path_,
+                   "' was moved, deleted or replaced while it was open; put it back, or start again"));
 }
 
 void Connection::Rollback() noexcept {

@@ -21,7 +21,8 @@ class Connection {
  public:
   enum class Mode { kReadWriteCreate, kReadOnly };
 
-  // `vfs`: name of a registered SQLite VFS; "" for the usual one. Errors as of SqliteStatus().
+  // `vfs`: name of a registered SQLite VFS; "" for the usual one. Errors as of SqliteStatus(); FAILED_PRECONDITION also
+  // where the file can be read but not written and `mode` wants to write.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode,
                                                           int busy_timeout_ms,
                                                           const std::string& vfs);
@@ -32,6 +33,10 @@ class Connection {
 
   // Whether BEGIN has been executed and neither COMMIT nor ROLLBACK, which some errors (disk full above all) imply.
   bool InTransaction() const;
+
+  // FAILED_PRECONDITION: the file was moved, deleted or replaced since it was opened. In WAL mode SQLite itself would go on
+  // writing to a file that nobody will find again.
+  absl::Status CheckInPlace();
 
   // Rolls back if InTransaction(). Cannot fail: where SQLite reports an error, the transaction is gone all the same.
   void Rollback() noexcept;

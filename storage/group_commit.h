@@ -8,7 +8,7 @@
 //  - A mutation fails: its savepoint is rolled back, the others are not touched.
 //  - A mutation fails and SQLite rolls the whole transaction back, as it does when the disk is full: every mutation of
 //    the group is run again, each in a transaction of its own. They may run twice, but only one run takes effect.
-//  - BEGIN or COMMIT fails: the group fails, nothing of it was written. Where the disk refused the last step of a commit
+//  - BEGIN or COMMIT fails, or the file is no longer where it was: the group fails, nothing of it was written. Where the disk refused the last step of a commit
 //    (fsync), a power failure right then may still leave it written: an error means "not promised", OK means "durable".
 //  - In every case the connection is out of the transaction afterwards and the next group starts afresh.
 #pragma once

@@ -25,6 +25,10 @@ struct SqliteError {
 absl::Status SqliteStatus(const SqliteError& error, const std::string& path);
 
 // DATA_LOSS for the database at `path`, with what was found and how to go on.
+//
+// Where no sqlite3 program with a working .recover is at hand: `sqlite3 FILE .dump | sed 's/^ROLLBACK.*/COMMIT;/' >
+// dump.sql`, `sqlite3 new.db < dump.sql`, then in new.db `PRAGMA application_id = 1097756261` (kApplicationId) and
+// `PRAGMA user_version = N`, the number of the damaged file.
 absl::Status DamagedStatus(const std::string& path, const std::string& found);
 
 }  // namespace anneal
