@@ -1,4 +1,5 @@
-// One function a verb: it adds the verb to the command line, and, when the verb is chosen, sets the action to be done.
+// One function a verb: it adds the verb to the command line, and, when the verb is chosen, sets the
+// action to be done.
 #pragma once
 
 #include <functional>
@@ -28,7 +29,8 @@ void AddVersion(CLI::App& app, Action& action);
 
 // Options are shared with the callback, which outlives this function.
 //   auto options = AddVerb<Options>(app, action, "show", "...", RunShow);
-// makes the subcommand, and has it run `run(session, options)`; returns both, for the options to be added.
+// makes the subcommand, and has it run `run(session, options)`; returns both, for the options to be
+// added.
 template <typename Options>
 struct Verb {
   CLI::App* command;
@@ -36,8 +38,8 @@ struct Verb {
 };
 
 template <typename Options>
-Verb<Options> AddVerb(CLI::App& app, Action& action, const std::string& name, const std::string& description,
-                      int (*run)(Session&, const Options&)) {
+Verb<Options> AddVerb(CLI::App& app, Action& action, const std::string& name,
+                      const std::string& description, int (*run)(Session&, const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(name, description);
   command->callback([&action, options, run] {
