@@ -50,11 +50,12 @@ class FakeStore final : public Store {
   // --- for tests ---
 
   // The next `times` calls of this kind write nothing and answer `status`; kForEver: until Heal().
-  void Fail(Call call, int64_t times, absl::Status status) {
+  void Fail(Call call, int64_t times, const absl::Status& status) {
     const MutexLock lock(mutex_);
     Hooks& hooks = hooks_[static_cast<size_t>(call)];
     hooks.failures = times;
-    hooks.status = std::move(status);
+    hooks.code = status.code();
+    hooks.message = std::string(status.message());
   }
 
   void Heal(Call call) { Fail(call, 0, absl::OkStatus()); }
@@ -64,6 +65,12 @@ class FakeStore final : public Store {
   void Before(Call call, std::function<void()> before) {
     const MutexLock lock(mutex_);
     hooks_[static_cast<size_t>(call)].before = std::move(before);
+  }
+
+  // `after_commit` runs in every ChangeState that has committed, before it returns, without any lock.
+  void AfterChangeState(std::function<void()> after_commit) {
+    const MutexLock lock(mutex_);
+    after_change_state_ = std::move(after_commit);
   }
 
   // Calls so far, failed ones too.
@@ -182,12 +189,19 @@ class FakeStore final : public Store {
   absl::StatusOr<JobEvent> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
                                        const std::string& message) override {
     if (absl::Status failure = Enter(Call::kChangeState); !failure.ok()) return failure;
-    const MutexLock lock(mutex_);
-    Row* row = nullptr;
-    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
-    if (row->job.state != from) return WrongState(*row, from);
-    if (absl::Status legal = CheckChange(from, to); !legal.ok()) return legal;
-    return SetState(*row, to, stop_reason, message);
+    std::function<void()> after_commit;
+    JobEvent event;
+    {
+      const MutexLock lock(mutex_);
+      Row* row = nullptr;
+      if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+      if (row->job.state != from) return WrongState(*row, from);
+      if (absl::Status legal = CheckChange(from, to); !legal.ok()) return legal;
+      event = SetState(*row, to, stop_reason, message);
+      after_commit = after_change_state_;
+    }
+    if (after_commit) after_commit();
+    return event;
   }
 
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override {
@@ -301,7 +315,10 @@ class FakeStore final : public Store {
   };
   struct Hooks {
     int64_t failures = 0;
-    absl::Status status;
+    // Not an absl::Status: copies would share a reference count, and ThreadSanitizer, which does not see into Debian's
+    // Abseil, would take its last decrement for a race.
+    absl::StatusCode code = absl::StatusCode::kOk;
+    std::string message;
     std::function<void()> before;
     int64_t calls = 0;
   };
@@ -318,7 +335,7 @@ class FakeStore final : public Store {
     hooks.calls += 1;
     if (hooks.failures == 0) return absl::OkStatus();
     if (hooks.failures > 0) hooks.failures -= 1;
-    return hooks.status;
+    return absl::Status(hooks.code, hooks.message);
   }
 
   absl::Status Find(JobId id, Row*& row) ANNEAL_REQUIRES(mutex_) {
@@ -376,6 +393,7 @@ class FakeStore final : public Store {
   std::map<JobId, Row> rows_ ANNEAL_GUARDED_BY(mutex_);
   std::map<std::string, JobId> requests_ ANNEAL_GUARDED_BY(mutex_);
   std::array<Hooks, static_cast<size_t>(Call::kCount)> hooks_ ANNEAL_GUARDED_BY(mutex_);
+  std::function<void()> after_change_state_ ANNEAL_GUARDED_BY(mutex_);
 };
 
 }  // namespace anneal
