@@ -32,12 +32,13 @@ using google::protobuf::Message;
 constexpr int kMaxDepth = 100;
 constexpr std::string_view kRecipePrefix = "recipe:";
 
-absl::Status ReadError(const std::string& source, std::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(Escape(source), ": ", ToAbsl(why)));
+std::string Shown(const std::string& source) {
+  if (source.empty()) return "\"\"";
+  return source == "-" ? "standard input" : Escape(source);
 }
 
-std::string Shown(const std::string& source) {
-  return source == "-" ? "standard input" : Escape(source);
+absl::Status ReadError(const std::string& source, std::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", ToAbsl(why)));
 }
 
 // Reads to the end, or one byte more than the limit.
@@ -50,6 +51,11 @@ std::string ReadAll(std::istream& stream) {
     text.append(block, 0, static_cast<size_t>(stream.gcount()));
   }
   return text;
+}
+
+std::string UnknownField(const Descriptor& type, const std::string& name) {
+  return absl::StrCat("there is no \"", Escape(name), "\" here", FieldSuggestion(type, name), "; ",
+                      type.name(), " has: ", FieldNames(type));
 }
 
 // Line and column, from 1 and in bytes, of byte `offset`.
@@ -109,9 +115,7 @@ class LineCollector : public google::protobuf::io::ErrorCollector {
     if (descriptor == nullptr) return Escape(message);
     const size_t begin = text_.substr(0, *offset).rfind(name);
     if (begin != std::string_view::npos) *offset = begin;
-    return absl::StrCat("there is no \"", Escape(name), "\" here",
-                        FieldSuggestion(*descriptor, name), "; ", descriptor->name(),
-                        " has: ", FieldNames(*descriptor));
+    return UnknownField(*descriptor, name);
   }
 
   const std::string_view text_;
@@ -131,6 +135,33 @@ absl::StatusOr<v1::JobSpec> ParseText(std::string_view text, const std::string& 
                                                               : errors.errors());
   }
   return spec;
+}
+
+// Of an unknown field protobuf's JSON parser says "(training.network.layers[0]) foo: Cannot find
+// field.", and without the path where that is empty.
+std::string ExplainJson(const std::string& message) {
+  constexpr std::string_view kUnknown = ": Cannot find field.";
+  if (!message.ends_with(kUnknown)) return Escape(message);
+  std::string path;
+  std::string name = message.substr(0, message.size() - kUnknown.size());
+  if (const size_t close = name.rfind(") "); name.starts_with('(') && close != std::string::npos) {
+    path = name.substr(1, close - 1);
+    name.erase(0, close + 2);
+  }
+  const Descriptor* type = v1::JobSpec::descriptor();
+  for (size_t begin = 0; begin < path.size() && type != nullptr;) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    const std::string part = path.substr(begin, std::min(path.find('[', begin), end) - begin);
+    const FieldDescriptor* field = nullptr;
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldDescriptor* candidate = type->field(i);
+      if (candidate->name() == part || candidate->json_name() == part) field = candidate;
+    }
+    type = field == nullptr ? nullptr : field->message_type();
+    begin = end + 1;
+  }
+  if (type == nullptr) return Escape(message);
+  return (path.empty() ? "" : Escape(path) + ": ") + UnknownField(*type, name);
 }
 
 // Accepts everything, and keeps where and why the syntax is wrong.
@@ -177,7 +208,7 @@ absl::StatusOr<v1::JobSpec> ParseJson(std::string_view text, const std::string& 
       google::protobuf::StringPiece(text.data(), text.size()), &spec, options);
   if (!status.ok()) {
     const std::string message(status.message().data(), status.message().size());
-    return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", Escape(message)));
+    return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", ExplainJson(message)));
   }
   return spec;
 }
@@ -257,7 +288,7 @@ absl::StatusOr<v1::JobSpec> ParseJobText(const std::string& text, const std::str
   std::string_view content = text;
   if (content.starts_with("\xef\xbb\xbf")) content.remove_prefix(3);  // byte order mark
   if (content.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    return ReadError(Shown(source), "is empty");
+    return ReadError(source, "is empty");
   return LooksLikeJson(content, source) ? ParseJson(content, source) : ParseText(content, source);
 }
 
@@ -268,7 +299,7 @@ absl::StatusOr<v1::JobSpec> LoadJobFile(const std::string& source,
   ASSIGN_OR_RETURN(v1::JobSpec spec, ParseJobText(text, source));
   for (const std::string& setting : settings) RETURN_IF_ERROR(SetField(spec, setting));
   if (const std::string path = FindBadText(spec, ""); !path.empty()) {
-    return ReadError(Shown(source), path + ": is not UTF-8");
+    return ReadError(source, path + ": is not UTF-8");
   }
   return spec;
 }

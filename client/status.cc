@@ -127,8 +127,12 @@ std::string Describe(const grpc::Status& status, const std::string& address) {
            (message.empty() ? "" : " (" + message + ")");
   }
   const std::vector<std::string> violations = FieldViolations(status);
-  std::string text = message.empty() ? std::string("the server refused") : message;
+  // The message may repeat the violations for those who see nothing else.
+  const bool repeated =
+      !violations.empty() && message.find(Escape(violations[0])) != std::string::npos;
+  std::string text = message.empty() || repeated ? std::string("the server refused") : message;
   text += " (" + std::string(CodeName(status.error_code())) + ")";
+  if (repeated) text += ":";
   for (const std::string& violation : violations) text += "\n  " + Escape(violation);
   return text;
 }

@@ -73,8 +73,17 @@ TEST(ParseJobTextTest, TextErrorsSayLineAndColumn) {
 TEST(ParseJobTextTest, JsonErrorsSayLineAndColumnOrPath) {
   EXPECT_THAT(ErrorOf("{\n  \"name\": \"n\",\n  \"training\": {,}\n}", "job.json"),
               AllOf(StartsWith("job.json:3:16: "), HasSubstr("unexpected ','")));
-  EXPECT_THAT(ErrorOf("{\"training\": {\"epoch\": 3}}", "job.json"),
-              AllOf(StartsWith("job.json: "), HasSubstr("training"), HasSubstr("epoch")));
+  EXPECT_THAT(
+      ErrorOf(R"({"training": {"epoch": 3}})", "job.json"),
+      StartsWith("job.json: training: there is no \"epoch\" here (did you mean \"epochs\"?); "
+                 "TrainingSpec has: dataset"));
+  EXPECT_THAT(ErrorOf(R"({"nam": 3})", "job.json"),
+              StartsWith("job.json: there is no \"nam\" here (did you mean \"name\"?)"));
+  EXPECT_THAT(ErrorOf(R"({"training": {"network": {"layers": [{}, {"repeat": {"layers":
+                         [{"maxPooling2d": {"pool": 1}}]}}]}}})",
+                      "job.json"),
+              StartsWith("job.json: training.network.layers[1].repeat.layers[0].max_pooling2d: "
+                         "there is no \"pool\" here"));
   EXPECT_THAT(ErrorOf("{\"training\": {\"epochs\": \"x\"}}", "job.json"), HasSubstr("epochs"));
   EXPECT_THAT(ErrorOf("[]", "job.json"), StartsWith("job.json"));
   EXPECT_THAT(ErrorOf("3", "job.json"), StartsWith("job.json"));

@@ -32,6 +32,13 @@ TEST(DescribeTest, EveryViolationOnItsLine) {
             "  whole\\nspec");
 }
 
+TEST(DescribeTest, ViolationsInTheMessageAreNotSaidTwice) {
+  EXPECT_EQ(Describe(InvalidWith("2 problems: name: is too long; training: is missing",
+                                 {{"name", "is too long"}, {"training", "is missing"}}),
+                     "a:1"),
+            "the server refused (INVALID_ARGUMENT):\n  name: is too long\n  training: is missing");
+}
+
 TEST(DescribeTest, DetailsThatAreNoDetails) {
   EXPECT_EQ(Describe(grpc::Status(grpc::NOT_FOUND, "no job 9", "\xff\xff garbage"), "a:1"),
             "no job 9 (NOT_FOUND)");
