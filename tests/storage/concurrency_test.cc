@@ -131,17 +131,19 @@ TEST_F(ConcurrencyTest, ReadersSeeWholeTransactionsWhileOthersWrite) {
   EXPECT_THAT(*store_->ListEpochs(EpochsOf(id)), SizeIs(200));
 }
 
-// What one read puts together from several statements is of one moment: a job that goes to and fro between two states is
-// found once, neither twice nor not at all.
+// What one read puts together from several statements is of one moment: a job that goes to and fro
+// between two states is found once, neither twice nor not at all.
 TEST_F(ConcurrencyTest, AListIsOfOneMoment) {
   const JobId id = Create();
   std::atomic<bool> done{false};
   std::thread writer([&] {
     for (int i = 0; i < 300; ++i) {
       const bool pause = i % 2 == 0;
-      EXPECT_TRUE(store_->ChangeState(id, pause ? JobState::kQueued : JobState::kPaused,
-                                      pause ? JobState::kPaused : JobState::kQueued,
-                                      StopReason::kNone, "").ok());
+      EXPECT_TRUE(store_
+                      ->ChangeState(id, pause ? JobState::kQueued : JobState::kPaused,
+                                    pause ? JobState::kPaused : JobState::kQueued,
+                                    StopReason::kNone, "")
+                      .ok());
     }
     done = true;
   });
@@ -167,7 +169,8 @@ class GroupCommitTest : public testing::Test {
     store_ = *std::move(store);
   }
 
-  // Holds the sync of one commit, lets `count` threads run `body` meanwhile until all of them wait, and goes on.
+  // Holds the sync of one commit, lets `count` threads run `body` meanwhile until all of them wait,
+  // and goes on.
   void WhileHeld(int count, const std::function<void(int)>& body) {
     vfs_.HoldSyncs();
     std::thread first([&] { ASSERT_TRUE(store_->CreateJob(MakeJob("first")).ok()); });
@@ -190,9 +193,8 @@ class GroupCommitTest : public testing::Test {
 TEST_F(GroupCommitTest, WhoWaitsTogetherIsCommittedTogether) {
   const auto before = store_->GetCounters();
   const int64_t syncs = vfs_.Syncs();
-  WhileHeld(kThreads, [&](int i) {
-    ASSERT_TRUE(store_->CreateJob(MakeJob(std::to_string(i))).ok());
-  });
+  WhileHeld(kThreads,
+            [&](int i) { ASSERT_TRUE(store_->CreateJob(MakeJob(std::to_string(i))).ok()); });
   EXPECT_EQ(store_->GetCounters().mutations - before.mutations, 1 + kThreads);
   EXPECT_EQ(store_->GetCounters().commits - before.commits, 2);
   EXPECT_EQ(store_->GetCounters().waiting, 0);
@@ -243,13 +245,13 @@ TEST_F(GroupCommitTest, ReadsDoNotWaitForTheWriter) {
 TEST_F(GroupCommitTest, AFailingCommitFailsAllAndWritesNothing) {
   std::atomic<int> failed{0};
   vfs_.HoldSyncs();
-  std::thread first([&] { failed += Code(store_->CreateJob(MakeJob())) == absl::StatusCode::kUnavailable; });
+  std::thread first(
+      [&] { failed += Code(store_->CreateJob(MakeJob())) == absl::StatusCode::kUnavailable; });
   vfs_.AwaitHeldSync();
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&] {
-      failed += Code(store_->CreateJob(MakeJob())) == absl::StatusCode::kUnavailable;
-    });
+    threads.emplace_back(
+        [&] { failed += Code(store_->CreateJob(MakeJob())) == absl::StatusCode::kUnavailable; });
   }
   while (store_->GetCounters().waiting < kThreads) std::this_thread::yield();
   vfs_.FailSyncs(SQLITE_IOERR_FSYNC);

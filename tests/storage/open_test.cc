@@ -161,7 +161,8 @@ class DamageTest : public OpenTest {
   void SetUp() override {
     const auto store = MustOpen(path_);
     for (int i = 0; i < 200; ++i) {
-      ASSERT_TRUE(store->CreateJob(MakeJob("job " + std::string(100, 'x') + std::to_string(i))).ok());
+      ASSERT_TRUE(
+          store->CreateJob(MakeJob("job " + std::string(100, 'x') + std::to_string(i))).ok());
     }
   }
 

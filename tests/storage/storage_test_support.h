@@ -27,7 +27,8 @@ namespace anneal {
 class TempFolder {
  public:
   TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "anneal-storage-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "anneal-storage-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TempFolder() {
@@ -46,7 +47,8 @@ class TempFolder {
 
 inline std::string ReadFile(const std::string& path) {
   std::string bytes(std::filesystem::file_size(path), '\0');
-  std::ifstream(path, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ifstream(path, std::ios::binary)
+      .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   return bytes;
 }
 
@@ -54,7 +56,8 @@ inline void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-// Everything of a value as text, doubles bit for bit (NaN as "nan"), so that two can be compared and read.
+// Everything of a value as text, doubles bit for bit (NaN as "nan"), so that two can be compared
+// and read.
 inline std::string Describe(const std::vector<MetricValue>& metrics) {
   std::string text = "{";
   for (const MetricValue& metric : metrics) {
