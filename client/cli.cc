@@ -7,6 +7,7 @@
 #include "client/channel.h"
 #include "client/commands/commands.h"
 #include "client/session.h"
+#include "server/core/version.h"
 
 namespace anneal::client {
 namespace {
@@ -58,6 +59,7 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
       ->type_name("text|json")
       ->take_last()
       ->check(CLI::IsMember(std::set<std::string>{"text", "json"}));
+  app.set_version_flag("--version", std::string("anneal ") + kVersion);
   app.require_subcommand(0, 1);
   app.fallthrough();  // verbs inherit it: global flags may follow the verb
   app.get_formatter()->column_width(34);
@@ -85,7 +87,7 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
     *environment.err << app.help();
     return kExitUsage;
   }
-  absl::StatusOr<Address> address = ParseAddress(server);
+  absl::StatusOr<Address> address = ParseAddress(action.needs_server ? server : kDefaultAddress);
   if (!address.ok()) {
     *environment.err << "anneal: " << std::string(address.status().message()) << "\n";
     return kExitUsage;

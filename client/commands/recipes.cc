@@ -42,9 +42,9 @@ int RunRecipes(Session& session, const Options& options) {
 }  // namespace
 
 void AddRecipes(CLI::App& app, Action& action) {
-  auto [command, options] =
-      AddVerb<Options>(app, action, "recipes",
-                       "Lists the job files that ship with the client, or prints one", RunRecipes);
+  auto [command, options] = AddVerb<Options>(
+      app, action, "recipes", "Lists the job files that ship with the client, or prints one",
+      RunRecipes, /*needs_server=*/false);
   command->add_option("NAME", options->name, "The one to print")->type_name("");
   command->footer(
       "Examples:\n  anneal recipes\n  anneal recipes quickstart > mine.textproto\n  anneal submit "

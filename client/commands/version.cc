@@ -20,8 +20,9 @@ int RunVersion(Session& session, const Options&) {
 }  // namespace
 
 void AddVersion(CLI::App& app, Action& action) {
-  auto [command, options] = AddVerb<Options>(
-      app, action, "version", "Prints the version of this client; needs no daemon", RunVersion);
+  auto [command, options] =
+      AddVerb<Options>(app, action, "version", "Prints the version of this client; needs no daemon",
+                       RunVersion, /*needs_server=*/false);
   command->footer("Example:\n  anneal version");
 }
 

@@ -99,6 +99,10 @@ TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
 }
 
 TEST_F(CliTest, VersionNeedsNoDaemon) {
+  world_.variables["ANNEAL_SERVER"] = "nonsense";
+  EXPECT_EQ(world_.Run({"recipes"}), 0);
+  EXPECT_EQ(world_.Run({"--version"}), 0);
+  EXPECT_THAT(world_.out.str(), StartsWith("anneal "));
   EXPECT_EQ(world_.Run({"version"}), 0);
   EXPECT_THAT(world_.out.str(), StartsWith("anneal "));
   EXPECT_EQ(world_.Run({"version", "--output", "json"}), 0);
