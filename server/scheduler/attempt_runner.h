@@ -37,11 +37,13 @@ class AttemptRunner {
         clock_(clock),
         storage_retry_us_(storage_retry_us) {}
 
-  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the training, `shutdown`
-  // the retrying of its last write: what is then left RUNNING is found by Store::RecoverInterrupted at the next start.
+  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the
+  // training, `shutdown` the retrying of its last write: what is then left RUNNING is found by
+  // Store::RecoverInterrupted at the next start.
   //
-  // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone with a warning to the
-  // watchers: the other jobs go on, and this one is tried again at the next start.
+  // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone
+  // with a warning to the watchers: the other jobs go on, and this one is tried again at the next
+  // start.
   Result Run(RunningJob& job, const std::stop_token& shutdown);
 
  private:

@@ -1,19 +1,21 @@
 // How the parts meet:
 //
-//   Submit -> store -> queue_ -> (worker thread) -> AttemptRunner -> JobRecorder -> store, then EventBus
+//   Submit -> store -> queue_ -> (worker) -> AttemptRunner -> JobRecorder -> store, then EventBus
 //   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
 //
-// `mutex_` guards the queue and the list of what runs, and is never held during a call of the store. The queue is
-// therefore only nearly in step with the store, and made so that nothing bad comes of it. A job is in the queue or with
-// one worker, never both. One in the queue that has ended in the store is dropped when a worker takes it (BeginAttempt
-// answers ABORTED), and each of those that can race to leave such a ghost behind looks again after its own step:
+// `mutex_` guards the queue and the list of what runs, and is never held during a call of the
+// store. The queue is therefore only nearly in step with the store, and made so that nothing bad
+// comes of it. A job is in the queue or with one worker, never both. One in the queue that has
+// ended in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of
+// those that can race to leave such a ghost behind looks again after its own step:
 //
-//   Submit  puts the job into the queue, then reads its state, and takes it out again if it has ended;
+//   Submit  puts the job into the queue, reads its state, and takes it out again if it has ended;
 //   Cancel  stores CANCELLED, then takes the job out of the queue;
-//   a worker whose attempt could not begin puts the job back, unless Cancel has marked it in the same lock.
+//   Work    puts a job back that could not begin, unless Cancel has marked it (under `mutex_`).
 //
-// One in the queue that is active in the store had its attempt begun by a write that looked like a failure: whoever takes
-// it goes on with that attempt (AttemptRunner::Adopt). So only the end takes a job out of the queue, not CANCELLING.
+// One in the queue that is active in the store had its attempt begun by a write that looked like a
+// failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end takes
+// a job out of the queue, not CANCELLING.
 #include "server/scheduler/scheduler.h"
 
 #include <memory>
@@ -80,7 +82,8 @@ class SchedulerImpl final : public Scheduler {
   ProgressTicker ticker_;
   std::stop_source shutdown_;
 
-  // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them beside each other.
+  // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them
+  // beside each other.
   Mutex lifecycle_mutex_;
   bool started_ ANNEAL_GUARDED_BY(lifecycle_mutex_) = false;
   WorkerPool workers_ ANNEAL_GUARDED_BY(lifecycle_mutex_);
@@ -127,7 +130,8 @@ void SchedulerImpl::Stop() {
 absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   {
     const MutexLock lock(mutex_);
-    if (stopping_) return absl::UnavailableError("the daemon is stopping; submit again when it is back");
+    if (stopping_)
+      return absl::UnavailableError("the daemon is stopping; submit again when it is back");
   }
   ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
@@ -142,12 +146,14 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
 }
 
 absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
-  // Each round that fails has lost a race against a change of state, and there are few of these in a job's life.
+  // Each round that fails has lost a race against a change of state, and there are few of these in
+  // a job's life.
   constexpr int kRounds = 16;
   for (int round = 0; round < kRounds; ++round) {
     ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
     if (IsTerminal(job.state)) {
-      // In the queue only where an earlier Cancel was committed although the store answered an error.
+      // In the queue only where an earlier Cancel was committed although the store answered an
+      // error.
       if (Dequeue(id)) (void)recorder_.PublishNewest(id);
       return absl::FailedPreconditionError(
           absl::StrCat("job ", id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
@@ -168,8 +174,8 @@ absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
     if (IsTerminal(*next)) job.end_time_us = *time_us;
     return job;
   }
-  return absl::AbortedError(
-      absl::StrCat("job ", id, " changed its state ", kRounds, " times while it was being cancelled; try again"));
+  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
+                                         " times while it was being cancelled; try again"));
 }
 
 // What is left to do for a job that is now CANCELLED or CANCELLING in the store.
@@ -191,7 +197,9 @@ bool SchedulerImpl::Dequeue(JobId id) {
   return queue_.Remove(id);
 }
 
-absl::Status SchedulerImpl::Delete(JobId id) { return store_.DeleteJob(id); }
+absl::Status SchedulerImpl::Delete(JobId id) {
+  return store_.DeleteJob(id);
+}
 
 std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {
   std::shared_ptr<const RunningJob> job;
@@ -253,7 +261,8 @@ void SchedulerImpl::PutDown(const RunningJob& job, AttemptRunner::Result result)
   const auto entry = running_.find(job.id);
   const bool cancelled = entry->second.cancelled;
   running_.erase(entry);
-  // No other worker is woken: this one asks for the first job next, after a wait if the store is in trouble.
+  // No other worker is woken: this one asks for the first job next, after a wait if the store is in
+  // trouble.
   if (result != AttemptRunner::Result::kDone && !cancelled) queue_.Push(job.id, job.priority);
 }
 

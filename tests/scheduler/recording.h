@@ -85,8 +85,8 @@ class Recording {
     return texts;
   }
 
-  // Whether what the bus delivered was in order and without gaps (the newest may come twice), and together with the replay
-  // is everything.
+  // Whether what the bus delivered was in order and without gaps (the newest may come twice), and
+  // together with the replay is everything.
   void ExpectWhole() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (size_t i = 1; i < live_.size(); ++i) {

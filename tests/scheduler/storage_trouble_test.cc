@@ -63,8 +63,8 @@ TEST_F(StorageTroubleTest, WritesOfARunningJobAreRetried) {
   store_.Fail(Call::kAppendWarning, 2, absl::ResourceExhaustedError("disk full"));
   Start();
   const JobId id = Submit("patient");
-  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "RUNNING", "warning: careful", "epoch 1", "epoch 2",
-                                        "result of 2 epochs", "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "RUNNING", "warning: careful", "epoch 1",
+                                        "epoch 2", "result of 2 epochs", "SUCCEEDED COMPLETED"));
   EXPECT_EQ(Get(id).attempt_count, 1);
 }
 
@@ -201,7 +201,8 @@ TEST_F(StorageTroubleTest, ACancelThatWasCommittedAlthoughTheStoreDeniedItIsFoun
   Recording recording(bus_, store_, id);
   CommitAndDeny(Call::kChangeState, [this, id] {
     ASSERT_TRUE(
-        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
+        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+            .ok());
   });
   EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
   EXPECT_EQ(scheduler_->QueuePosition(id), 1);
@@ -219,7 +220,8 @@ TEST_F(StorageTroubleTest, ACancelThatWasCommittedAlthoughTheStoreDeniedItIsSeen
   Recording recording(bus_, store_, id);
   CommitAndDeny(Call::kChangeState, [this, id] {
     ASSERT_TRUE(
-        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
+        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+            .ok());
   });
   EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
   engine_.Release("busy");
@@ -234,7 +236,8 @@ TEST_F(StorageTroubleTest, ACancelOfARunningJobWorksAtTheSecondTry) {
   engine_.AwaitHeld("held");
   CommitAndDeny(Call::kChangeState, [this, id] {
     ASSERT_TRUE(
-        store_.ChangeState(id, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "").ok());
+        store_.ChangeState(id, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "")
+            .ok());
   });
   EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
   EXPECT_EQ(scheduler_->Cancel(id)->state, JobState::kCancelling);

@@ -91,8 +91,8 @@ TEST_F(StressTest, SubmittersCancellersWatchersAndAStoreThatStumbles) {
   }
   disturbers.emplace_back([&] {
     std::mt19937 random(77);
-    const std::vector<Call> calls = {Call::kBeginAttempt, Call::kAppendEpoch, Call::kEndAttempt,
-                                     Call::kChangeState, Call::kAppendWarning, Call::kGetJob};
+    const std::vector<Call> calls = {Call::kBeginAttempt, Call::kAppendEpoch,   Call::kEndAttempt,
+                                     Call::kChangeState,  Call::kAppendWarning, Call::kGetJob};
     while (!submitted) {
       store_.Fail(calls[random() % calls.size()], 1, absl::UnavailableError("stumbled"));
       std::this_thread::yield();

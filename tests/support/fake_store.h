@@ -1,4 +1,5 @@
-// A Store in memory, with failures on demand. Outliving a Scheduler, it is what a database is to a restarted daemon.
+// A Store in memory, with failures on demand. Outliving a Scheduler, it is what a database is to a
+// restarted daemon.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@
 
 namespace anneal {
 
-// Thread-safe. A change of state that the transition table does not know is INTERNAL, so that no caller gets away with it.
+// Thread-safe. A change of state that the transition table does not know is INTERNAL, so that no
+// caller gets away with it.
 class FakeStore final : public Store {
  public:
   enum class Call : size_t {
@@ -60,14 +62,15 @@ class FakeStore final : public Store {
 
   void Heal(Call call) { Fail(call, 0, absl::OkStatus()); }
 
-  // `before` runs at the start of every call of this kind, without any lock: a place to race from, to move a clock or
-  // to wait. An empty function ends that.
+  // `before` runs at the start of every call of this kind, without any lock: a place to race from,
+  // to move a clock or to wait. An empty function ends that.
   void Before(Call call, std::function<void()> before) {
     const MutexLock lock(mutex_);
     hooks_[static_cast<size_t>(call)].before = std::move(before);
   }
 
-  // `after_commit` runs in every ChangeState that has committed, before it returns, without any lock.
+  // `after_commit` runs in every ChangeState that has committed, before it returns, without any
+  // lock.
   void AfterChangeState(std::function<void()> after_commit) {
     const MutexLock lock(mutex_);
     after_change_state_ = std::move(after_commit);
@@ -137,9 +140,9 @@ class FakeStore final : public Store {
     row->job.attempts.push_back(attempt);
     row->job.state = JobState::kRunning;
     if (row->job.start_time_us == 0) row->job.start_time_us = attempt.start_time_us;
-    return StartedAttempt{
-        attempt.number,
-        Append(*row, JobEvent::StateChange{JobState::kRunning, StopReason::kNone, "", attempt.number})};
+    return StartedAttempt{attempt.number,
+                          Append(*row, JobEvent::StateChange{JobState::kRunning, StopReason::kNone,
+                                                             "", attempt.number})};
   }
 
   absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
@@ -228,8 +231,8 @@ class FakeStore final : public Store {
     Row* row = nullptr;
     if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
     if (!IsTerminal(row->job.state)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
+      return absl::FailedPreconditionError(
+          absl::StrCat("job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
     }
     rows_.erase(id);
     return absl::OkStatus();
@@ -315,8 +318,8 @@ class FakeStore final : public Store {
   };
   struct Hooks {
     int64_t failures = 0;
-    // Not an absl::Status: copies would share a reference count, and ThreadSanitizer, which does not see into Debian's
-    // Abseil, would take its last decrement for a race.
+    // Not an absl::Status: copies would share a reference count, and ThreadSanitizer, which does
+    // not see into Debian's Abseil, would take its last decrement for a race.
     absl::StatusCode code = absl::StatusCode::kOk;
     std::string message;
     std::function<void()> before;
