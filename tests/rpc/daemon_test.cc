@@ -194,11 +194,11 @@ TEST_F(DaemonTest, AWrongConfigurationIsSaidBeforeAnythingIsTouched) {
   EXPECT_THAT(refused(), HasSubstr("--allow-insecure"));
   config_ = good;
   config_.datasets = {{"x", "parquet", "/x"}};
-  EXPECT_THAT(refused(), HasSubstr("data set 'x'"));
+  EXPECT_THAT(refused(), HasSubstr("data set \"x\": unknown format \"parquet\""));
   config_.datasets = {{"Not A Name", "cifar10", "/x"}};
-  EXPECT_THAT(refused(), HasSubstr("data set 'Not A Name'"));
+  EXPECT_THAT(refused(), HasSubstr("\"Not A Name\""));
   config_.datasets = {{"synthetic-shapes", "cifar10", "/x"}};  // there is one already
-  EXPECT_THAT(refused(), HasSubstr("data set 'synthetic-shapes'"));
+  EXPECT_THAT(refused(), HasSubstr("a data set named \"synthetic-shapes\" already"));
 }
 
 TEST_F(DaemonTest, AFileThatIsNoDatabaseIsRefused) {
