@@ -13,7 +13,8 @@ namespace anneal::client {
 
 inline constexpr char kDefaultAddress[] = "localhost:50551";
 inline constexpr std::chrono::milliseconds kConnectLimit{3'000};
-inline constexpr std::chrono::milliseconds kCallLimit{30'000};  // of a call that is answered at once
+inline constexpr std::chrono::milliseconds kCallLimit{
+    30'000};  // of a call that is answered at once
 
 struct Address {
   std::string text;    // as given, for people
@@ -23,11 +24,12 @@ struct Address {
 // HOST:PORT (an IPv6 address in brackets) or unix:PATH. INVALID_ARGUMENT says what is wrong.
 absl::StatusOr<Address> ParseAddress(const std::string& text);
 
-// A channel of its own (connections and back-off are not shared with earlier ones), no proxies, answers up to 64 MiB.
-// Does not connect yet.
+// A channel of its own (connections and back-off are not shared with earlier ones), no proxies,
+// answers up to 64 MiB. Does not connect yet.
 std::shared_ptr<grpc::Channel> MakeChannel(const Address& address);
 
-// Connects. UNAVAILABLE, with the cause: it was refused (at once), or nothing answered within kConnectLimit.
+// Connects. UNAVAILABLE, with the cause: it was refused (at once), or nothing answered within
+// kConnectLimit.
 grpc::Status WaitUntilReady(const std::shared_ptr<grpc::Channel>& channel);
 
 }  // namespace anneal::client

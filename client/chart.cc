@@ -1,6 +1,7 @@
-// How it works: every curve is drawn into a grid of dots, as fine as the way it is shown allows (2 x 4 dots a character in
-// braille, one with marks). Braille characters are U+2800 plus one bit a dot; the bits go down the left column, then
-// the right, but the fourth row, added to braille later, has the two highest bits.
+// How it works: every curve is drawn into a grid of dots, as fine as the way it is shown allows (2
+// x 4 dots a character in braille, one with marks). Braille characters are U+2800 plus one bit a
+// dot; the bits go down the left column, then the right, but the fourth row, added to braille
+// later, has the two highest bits.
 #include "client/chart.h"
 
 #include <algorithm>
@@ -14,8 +15,8 @@
 namespace anneal::client {
 namespace {
 
-constexpr std::array<Color, 5> kColors = {Color::kCyan, Color::kYellow, Color::kGreen, Color::kMagenta,
-                                          Color::kRed};
+constexpr std::array<Color, 5> kColors = {Color::kCyan, Color::kYellow, Color::kGreen,
+                                          Color::kMagenta, Color::kRed};
 constexpr std::array<std::string_view, 5> kUnicodeMarks = {"●", "○", "×", "+", "▪"};
 constexpr std::array<std::string_view, 5> kAsciiMarks = {"*", "o", "x", "+", "#"};
 constexpr uint8_t kBrailleBits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
@@ -42,7 +43,9 @@ struct Character {
 class Canvas {
  public:
   Canvas(int width, int height, bool braille)
-      : width_(width), height_(height), braille_(braille),
+      : width_(width),
+        height_(height),
+        braille_(braille),
         characters_(static_cast<size_t>(width) * static_cast<size_t>(height)) {}
 
   int dots_wide() const { return braille_ ? width_ * 2 : width_; }
@@ -54,7 +57,8 @@ class Canvas {
     const int column = braille_ ? x / 2 : x;
     const int row = braille_ ? down / 4 : down;
     Character& character = characters_[static_cast<size_t>(row * width_ + column)];
-    if (braille_) character.dots = static_cast<uint8_t>(character.dots | kBrailleBits[down % 4][x % 2]);
+    if (braille_)
+      character.dots = static_cast<uint8_t>(character.dots | kBrailleBits[down % 4][x % 2]);
     character.curve = curve;
     character.drawn = true;
   }
@@ -64,8 +68,8 @@ class Canvas {
     const int steps = std::max(std::abs(x1 - x0), std::abs(y1 - y0));
     for (int i = 0; i <= steps; ++i) {
       const double share = steps == 0 ? 0 : static_cast<double>(i) / steps;
-      Dot(x0 + static_cast<int>(std::lround(share * (x1 - x0))), y0 + static_cast<int>(std::lround(share * (y1 - y0))),
-          curve);
+      Dot(x0 + static_cast<int>(std::lround(share * (x1 - x0))),
+          y0 + static_cast<int>(std::lround(share * (y1 - y0))), curve);
     }
   }
 
@@ -80,7 +84,8 @@ class Canvas {
       }
       line += spaces;
       spaces.clear();
-      line += Paint(Glyph(character, style), colored ? kColors[character.curve % kColors.size()] : Color::kNone, style);
+      line += Paint(Glyph(character, style),
+                    colored ? kColors[character.curve % kColors.size()] : Color::kNone, style);
     }
     return line;
   }
@@ -103,7 +108,8 @@ class Canvas {
 };
 
 std::string AxisNumber(double value) {
-  if (value == std::floor(value) && std::abs(value) < 1e6) return std::to_string(static_cast<int64_t>(value));
+  if (value == std::floor(value) && std::abs(value) < 1e6)
+    return std::to_string(static_cast<int64_t>(value));
   return FormatMetric(value);
 }
 
@@ -113,7 +119,8 @@ std::string PadLeft(const std::string& text, size_t width) {
 
 }  // namespace
 
-std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& options, const Style& style) {
+std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& options,
+                        const Style& style) {
   std::optional<Range> xs;
   std::optional<Range> ys;
   const auto widen = [](std::optional<Range>& range, double value) {
@@ -160,12 +167,14 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
   const std::string tick = style.unicode ? " ┤" : " |";
   const std::string wall = style.unicode ? " │" : " |";
   std::string text;
-  if (!options.title.empty()) text += std::string(label_width + 3, ' ') + Escape(options.title) + "\n";
+  if (!options.title.empty())
+    text += std::string(label_width + 3, ' ') + Escape(options.title) + "\n";
   for (int row = 0; row < height; ++row) {
     const bool labelled = row == 0 || row == height - 1 || (height > 4 && row == height / 2);
     const std::string& label = row == 0 ? top : row == height - 1 ? bottom : middle;
     const std::string curve_row = canvas.Row(row, colored, style);
-    text += PadLeft(labelled ? label : "", label_width) + (labelled ? tick : wall) + curve_row + "\n";
+    text +=
+        PadLeft(labelled ? label : "", label_width) + (labelled ? tick : wall) + curve_row + "\n";
   }
   std::string axis(label_width + 1, ' ');
   axis += style.unicode ? "└" : "+";
@@ -179,10 +188,12 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
     const size_t total = label_width + 2 + static_cast<size_t>(std::max(10, plot_width));
     const std::string label = Escape(options.x_label);
     const size_t label_columns = static_cast<size_t>(DisplayWidth(label));
-    const size_t free = total > numbers.size() + last.size() ? total - numbers.size() - last.size() : 1;
+    const size_t free =
+        total > numbers.size() + last.size() ? total - numbers.size() - last.size() : 1;
     if (label_columns > 0 && free >= label_columns + 2) {
       const size_t left = (free - label_columns) / 2;
-      numbers += std::string(left, ' ') + label + std::string(free - label_columns - left, ' ') + last;
+      numbers +=
+          std::string(left, ' ') + label + std::string(free - label_columns - left, ' ') + last;
     } else {
       numbers += std::string(free, ' ') + last;
     }
@@ -194,10 +205,12 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
   if (finite.size() > 1) {
     std::string legend(label_width + 1, ' ');
     for (size_t i = 0; i < finite.size(); ++i) {
-      const std::string mark = braille            ? std::string("━━")
-                               : style.unicode ? std::string(kUnicodeMarks[i % kUnicodeMarks.size()])
-                                                  : std::string(kAsciiMarks[i % kAsciiMarks.size()]);
-      legend += "  " + Paint(mark, kColors[i % kColors.size()], style) + " " + Escape(finite[i].name);
+      const std::string mark = braille ? std::string("━━")
+                               : style.unicode
+                                   ? std::string(kUnicodeMarks[i % kUnicodeMarks.size()])
+                                   : std::string(kAsciiMarks[i % kAsciiMarks.size()]);
+      legend +=
+          "  " + Paint(mark, kColors[i % kColors.size()], style) + " " + Escape(finite[i].name);
     }
     text += legend + "\n";
   }

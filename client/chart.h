@@ -11,7 +11,8 @@ namespace anneal::client {
 
 struct Curve {
   std::string name;
-  std::vector<std::pair<double, double>> points;  // (x, y), x not falling; points that are not finite are left out
+  std::vector<std::pair<double, double>>
+      points;  // (x, y), x not falling; points that are not finite are left out
 };
 
 struct ChartOptions {
@@ -21,11 +22,15 @@ struct ChartOptions {
   int height = 12;  // of the plot in lines, at least 2
 };
 
-// The curves over common axes, and a legend. Lines end in '\n'; "" where no curve has a finite point.
-//  - In a UTF-8 locale one curve, or several in colours, are drawn in braille: 2 x 4 dots a character, points joined by
+// The curves over common axes, and a legend. Lines end in '\n'; "" where no curve has a finite
+// point.
+//  - In a UTF-8 locale one curve, or several in colours, are drawn in braille: 2 x 4 dots a
+//  character, points joined by
 //    straight lines.
-//  - Several curves without colours are told apart by their marks, one mark a point; later curves lie on top.
+//  - Several curves without colours are told apart by their marks, one mark a point; later curves
+//  lie on top.
 //  - Without UTF-8 the marks and axes are ASCII.
-std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& options, const Style& style);
+std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& options,
+                        const Style& style);
 
 }  // namespace anneal::client

@@ -7,6 +7,7 @@
 #include "client/channel.h"
 #include "client/commands/commands.h"
 #include "client/session.h"
+#include "server/core/version.h"
 
 namespace anneal::client {
 namespace {
@@ -17,11 +18,14 @@ constexpr char kFooter[] =
     "  anneal jobs\n"
     "  anneal metrics 1\n"
     "\n"
-    "JSON is the proto3 JSON of the daemon's answer on one line (lowerCamelCase names, 64-bit numbers as text, fields\n"
+    "JSON is the proto3 JSON of the daemon's answer on one line (lowerCamelCase names, 64-bit "
+    "numbers as text, fields\n"
     "at their default left out); streams are one object a line.\n"
     "\n"
-    "Exit codes: 0 done; 1 the job failed or was cancelled (watch, submit --watch); 2 wrong usage, a job file that does\n"
-    "not parse, or output that cannot be written; 3 the server refused; 4 the server cannot be reached; 130 Ctrl-C while\n"
+    "Exit codes: 0 done; 1 the job failed or was cancelled (watch, submit --watch); 2 wrong usage, "
+    "a job file that does\n"
+    "not parse, or output that cannot be written; 3 the server refused; 4 the server cannot be "
+    "reached; 130 Ctrl-C while\n"
     "watching (the job goes on).";
 
 void AddVerbs(CLI::App& app, Action& action) {
@@ -46,17 +50,23 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
   if (server.empty()) server = kDefaultAddress;
   std::string output = "text";
   Action action;
-  app.add_option("--server", server, "The daemon: HOST:PORT or unix:PATH. Default: $ANNEAL_SERVER, then localhost:50551")
-      ->type_name("ADDR");
+  app.add_option(
+         "--server", server,
+         "The daemon: HOST:PORT or unix:PATH. Default: $ANNEAL_SERVER, then localhost:50551")
+      ->type_name("ADDR")
+      ->take_last();
   app.add_option("--output", output, "text for people, json for programs")
       ->type_name("text|json")
+      ->take_last()
       ->check(CLI::IsMember(std::set<std::string>{"text", "json"}));
+  app.set_version_flag("--version", std::string("anneal ") + kVersion);
   app.require_subcommand(0, 1);
   app.fallthrough();  // verbs inherit it: global flags may follow the verb
   app.get_formatter()->column_width(34);
   app.footer(kFooter);
   app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    const auto* verb = failed->get_subcommands().empty() ? nullptr : failed->get_subcommands().front();
+    const auto* verb =
+        failed->get_subcommands().empty() ? nullptr : failed->get_subcommands().front();
     return "anneal: " + Escape(error.what()) + "\n  See: anneal " +
            (verb == nullptr ? std::string() : verb->get_name() + " ") + "--help\n";
   });
@@ -67,7 +77,8 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
   } catch (const CLI::ParseError& error) {
     const std::vector<std::string> unknown = app.remaining();
     if (app.get_subcommands().empty() && !unknown.empty() && !unknown[0].starts_with('-')) {
-      *environment.err << "anneal: there is no verb \"" << Escape(unknown[0]) << "\"\n  See: anneal --help\n";
+      *environment.err << "anneal: there is no verb \"" << Escape(unknown[0])
+                       << "\"\n  See: anneal --help\n";
       return kExitUsage;
     }
     return app.exit(error, *environment.out, *environment.err) == 0 ? kExitDone : kExitUsage;
@@ -76,7 +87,7 @@ int Run(const std::vector<std::string>& arguments, Environment& environment) {
     *environment.err << app.help();
     return kExitUsage;
   }
-  absl::StatusOr<Address> address = ParseAddress(server);
+  absl::StatusOr<Address> address = ParseAddress(action.needs_server ? server : kDefaultAddress);
   if (!address.ok()) {
     *environment.err << "anneal: " << std::string(address.status().message()) << "\n";
     return kExitUsage;
@@ -97,7 +108,7 @@ int RunCli(const std::vector<std::string>& arguments, Environment& environment) 
   environment.out->flush();
   if (!*environment.out) {
     *environment.err << "anneal: the output cannot be written\n";
-    return code == kExitDone ? kExitUsage : code;
+    return code == kExitDone || code == kExitInterrupted ? kExitUsage : code;
   }
   return code;
 }

@@ -24,11 +24,12 @@ struct Environment {
   // An environment variable; nothing where it is not set.
   std::function<std::optional<std::string>(const std::string& name)> variable;
 
-  // Blocks for `duration`, or until `stop` becomes true (then it returns within a tenth of a second).
+  // Blocks for `duration`, or until `stop` becomes true (then it returns within a tenth of a
+  // second).
   std::function<void(std::chrono::milliseconds duration, const std::atomic<bool>& stop)> sleep;
 
-  // Has Ctrl-C call `on_interrupt`, on another thread, once, for as long as the result lives; Ctrl-C does not end the
-  // process meanwhile, but a second one does.
+  // Has Ctrl-C call `on_interrupt`, on another thread, once, for as long as the result lives;
+  // Ctrl-C does not end the process meanwhile, but a second one does.
   std::function<std::shared_ptr<void>(std::function<void()> on_interrupt)> catch_interrupt;
 };
 

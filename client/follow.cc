@@ -43,7 +43,8 @@ class CancelSwitch {
 
 class Follower {
  public:
-  Follower(Session& session, const std::string& id, bool progress, FollowSink& sink, CancelSwitch& cancel)
+  Follower(Session& session, const std::string& id, bool progress, FollowSink& sink,
+           CancelSwitch& cancel)
       : session_(session), progress_(progress), sink_(sink), cancel_(cancel) {
     request_.set_id(id);
     request_.set_progress(progress);
@@ -55,7 +56,8 @@ class Follower {
     auto backoff = kFirstBackoff;
     int64_t last_sign_us = NowUs();
     while (true) {
-      grpc::Status status = session_.channel() == nullptr || lost ? session_.Connect() : grpc::Status::OK;
+      grpc::Status status =
+          session_.channel() == nullptr || lost ? session_.Connect() : grpc::Status::OK;
       if (status.ok()) {
         reached = true;
         if (lost) sink_.OnBack();
@@ -63,6 +65,7 @@ class Follower {
         const int64_t begin_us = NowUs();
         const bool heard = ReadStream(&status);
         if (ended_) return {.final = final_};
+        if (!session_.out()) return {.interrupted = true};
         if (heard || NowUs() - begin_us > kHealthyStreamUs) {
           backoff = kFirstBackoff;
           last_sign_us = NowUs();
@@ -70,7 +73,8 @@ class Follower {
       }
       if (cancel_.thrown()) return {.interrupted = true};
       if (!IsTransient(status) || !reached) return {.status = status};
-      if (NowUs() - last_sign_us >= std::chrono::microseconds(kGiveUpAfter).count()) return {.status = status};
+      if (NowUs() - last_sign_us >= std::chrono::microseconds(kGiveUpAfter).count())
+        return {.status = status};
       if (!lost) sink_.OnLost(status);
       lost = true;
       session_.environment().sleep(backoff, cancel_.thrown());
@@ -84,7 +88,8 @@ class Follower {
 
   // A daemon that ends cancels its calls, or ends the stream before the job has ended.
   static bool IsTransient(const grpc::Status& status) {
-    return status.error_code() == grpc::StatusCode::UNAVAILABLE || status.error_code() == grpc::StatusCode::CANCELLED;
+    return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+           status.error_code() == grpc::StatusCode::CANCELLED;
   }
 
   // Whether anything was received.
@@ -102,6 +107,7 @@ class Follower {
       } else if (response.has_progress() && progress_) {
         sink_.OnProgress(response.progress());
       }
+      if (!session_.out()) context.TryCancel();  // nobody reads any more
     }
     *status = stream->Finish();
     cancel_.Detach();
@@ -132,9 +138,11 @@ class Follower {
 
 }  // namespace
 
-FollowResult Follow(Session& session, const std::string& id, bool progress, bool reached_before, FollowSink& sink) {
+FollowResult Follow(Session& session, const std::string& id, bool progress, bool reached_before,
+                    FollowSink& sink) {
   CancelSwitch cancel;
-  const std::shared_ptr<void> interrupt = session.environment().catch_interrupt([&cancel] { cancel.Throw(); });
+  const std::shared_ptr<void> interrupt =
+      session.environment().catch_interrupt([&cancel] { cancel.Throw(); });
   return Follower(session, id, progress, sink, cancel).Run(reached_before);
 }
 

@@ -1,8 +1,9 @@
 // Following a job to its end, whatever happens to the daemon meanwhile.
 //
-// WatchJob replays stored events after a sequence number and goes on live. So a lost stream is simply opened again with
-// the number of the last event that was seen: the store is the replay buffer, nothing is missed, and events that arrive
-// twice all the same are recognized by their number and dropped.
+// WatchJob replays stored events after a sequence number and goes on live. So a lost stream is
+// simply opened again with the number of the last event that was seen: the store is the replay
+// buffer, nothing is missed, and events that arrive twice all the same are recognized by their
+// number and dropped.
 #pragma once
 
 #include <chrono>
@@ -33,13 +34,15 @@ class FollowSink {
 };
 
 struct FollowResult {
-  bool interrupted = false;           // by Ctrl-C; the job goes on
+  bool interrupted = false;           // by Ctrl-C, or as the output cannot be written; the job goes on
   grpc::Status status{};              // not OK: following failed
   v1::JobEvent::StateChange final{};  // otherwise: the terminal state
 };
 
-// Blocks until the job `id` has ended, Ctrl-C, an error that trying again does not cure, or kGiveUpAfter. Where
-// `reached_before` is false, the first connection must succeed. `progress` asks for Progress messages.
-FollowResult Follow(Session& session, const std::string& id, bool progress, bool reached_before, FollowSink& sink);
+// Blocks until the job `id` has ended, Ctrl-C, an error that trying again does not cure, or
+// kGiveUpAfter. Where `reached_before` is false, the first connection must succeed. `progress` asks
+// for Progress messages.
+FollowResult Follow(Session& session, const std::string& id, bool progress, bool reached_before,
+                    FollowSink& sink);
 
 }  // namespace anneal::client

@@ -32,11 +32,14 @@ using google::protobuf::Message;
 constexpr int kMaxDepth = 100;
 constexpr std::string_view kRecipePrefix = "recipe:";
 
-absl::Status ReadError(const std::string& source, std::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(Escape(source), ": ", ToAbsl(why)));
+std::string Shown(const std::string& source) {
+  if (source.empty()) return "\"\"";
+  return source == "-" ? "standard input" : Escape(source);
 }
 
-std::string Shown(const std::string& source) { return source == "-" ? "standard input" : Escape(source); }
+absl::Status ReadError(const std::string& source, std::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", ToAbsl(why)));
+}
 
 // Reads to the end, or one byte more than the limit.
 std::string ReadAll(std::istream& stream) {
@@ -50,6 +53,11 @@ std::string ReadAll(std::istream& stream) {
   return text;
 }
 
+std::string UnknownField(const Descriptor& type, const std::string& name) {
+  return absl::StrCat("there is no \"", Escape(name), "\" here", FieldSuggestion(type, name), "; ",
+                      type.name(), " has: ", FieldNames(type));
+}
+
 // Line and column, from 1 and in bytes, of byte `offset`.
 std::string Place(std::string_view text, size_t offset) {
   offset = std::min(offset, text.size());
@@ -59,7 +67,8 @@ std::string Place(std::string_view text, size_t offset) {
   return absl::StrCat(line, ":", newline == std::string_view::npos ? offset + 1 : offset - newline);
 }
 
-// The byte that protobuf's tokenizer means by `line` and `column`, both from 0; its tabs reach to the next multiple of 8.
+// The byte that protobuf's tokenizer means by `line` and `column`, both from 0; its tabs reach to
+// the next multiple of 8.
 size_t OffsetOf(std::string_view text, int line, int column) {
   size_t offset = 0;
   for (; line > 0; --line) {
@@ -76,21 +85,23 @@ size_t OffsetOf(std::string_view text, int line, int column) {
 // Protobuf's messages, with better places and what was perhaps meant.
 class LineCollector : public google::protobuf::io::ErrorCollector {
  public:
-  LineCollector(std::string_view text, std::string source) : text_(text), source_(std::move(source)) {}
+  LineCollector(std::string_view text, std::string source)
+      : text_(text), source_(std::move(source)) {}
 
   void AddError(int line, int column, const std::string& message) override {
     if (++count_ > kMaxErrors) return;
     size_t offset = OffsetOf(text_, line, column);
     const std::string explanation = Explain(message, &offset);
-    absl::StrAppend(&errors_, errors_.empty() ? "" : "\n", source_, ":", Place(text_, offset), ": ", explanation);
+    absl::StrAppend(&errors_, errors_.empty() ? "" : "\n", source_, ":", Place(text_, offset), ": ",
+                    explanation);
   }
   const std::string& errors() const { return errors_; }
 
  private:
   static constexpr int kMaxErrors = 20;
 
-  // Of an unknown field protobuf says: Message type "anneal.v1.TrainingSpec" has no field named "epoch". The place is
-  // then that of the token after the name; `offset` is moved to the name.
+  // Of an unknown field protobuf says: Message type "anneal.v1.TrainingSpec" has no field named
+  // "epoch". The place is then that of the token after the name; `offset` is moved to the name.
   std::string Explain(const std::string& message, size_t* offset) const {
     constexpr std::string_view kType = "Message type \"";
     constexpr std::string_view kField = "\" has no field named \"";
@@ -99,12 +110,12 @@ class LineCollector : public google::protobuf::io::ErrorCollector {
     const std::string type = message.substr(kType.size(), middle - kType.size());
     std::string name = message.substr(middle + kField.size());
     name = name.substr(0, name.find('"'));
-    const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+    const Descriptor* descriptor =
+        google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
     if (descriptor == nullptr) return Escape(message);
     const size_t begin = text_.substr(0, *offset).rfind(name);
     if (begin != std::string_view::npos) *offset = begin;
-    return absl::StrCat("there is no \"", Escape(name), "\" here", FieldSuggestion(*descriptor, name), "; ",
-                        descriptor->name(), " has: ", FieldNames(*descriptor));
+    return UnknownField(*descriptor, name);
   }
 
   const std::string_view text_;
@@ -120,9 +131,37 @@ absl::StatusOr<v1::JobSpec> ParseText(std::string_view text, const std::string& 
   parser.RecordErrorsTo(&errors);
   parser.SetRecursionLimit(kMaxDepth);
   if (!parser.ParseFromString(std::string(text), &spec)) {
-    return absl::InvalidArgumentError(errors.errors().empty() ? Shown(source) + ": does not parse" : errors.errors());
+    return absl::InvalidArgumentError(errors.errors().empty() ? Shown(source) + ": does not parse"
+                                                              : errors.errors());
   }
   return spec;
+}
+
+// Of an unknown field protobuf's JSON parser says "(training.network.layers[0]) foo: Cannot find
+// field.", and without the path where that is empty.
+std::string ExplainJson(const std::string& message) {
+  constexpr std::string_view kUnknown = ": Cannot find field.";
+  if (!message.ends_with(kUnknown)) return Escape(message);
+  std::string path;
+  std::string name = message.substr(0, message.size() - kUnknown.size());
+  if (const size_t close = name.rfind(") "); name.starts_with('(') && close != std::string::npos) {
+    path = name.substr(1, close - 1);
+    name.erase(0, close + 2);
+  }
+  const Descriptor* type = v1::JobSpec::descriptor();
+  for (size_t begin = 0; begin < path.size() && type != nullptr;) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    const std::string part = path.substr(begin, std::min(path.find('[', begin), end) - begin);
+    const FieldDescriptor* field = nullptr;
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldDescriptor* candidate = type->field(i);
+      if (candidate->name() == part || candidate->json_name() == part) field = candidate;
+    }
+    type = field == nullptr ? nullptr : field->message_type();
+    begin = end + 1;
+  }
+  if (type == nullptr) return Escape(message);
+  return (path.empty() ? "" : Escape(path) + ": ") + UnknownField(*type, name);
 }
 
 // Accepts everything, and keeps where and why the syntax is wrong.
@@ -140,10 +179,13 @@ class SyntaxCheck : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return true; }
   bool start_array(std::size_t) override { return true; }
   bool end_array() override { return true; }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     offset = position > 0 ? position - 1 : 0;
-    what = error.what();  // "[json.exception...] parse error at line 1, column 3: syntax error while ..."
-    if (const size_t colon = what.find(": "); colon != std::string::npos) what = what.substr(colon + 2);
+    what = error.what();  // "[json.exception...] parse error at line 1, column 3: syntax error
+                          // while ..."
+    if (const size_t colon = what.find(": "); colon != std::string::npos)
+      what = what.substr(colon + 2);
     return false;
   }
 
@@ -152,7 +194,8 @@ class SyntaxCheck : public nlohmann::json_sax<nlohmann::json> {
 };
 
 absl::StatusOr<v1::JobSpec> ParseJson(std::string_view text, const std::string& source) {
-  // First the syntax, by a parser that knows places; then the fields, by protobuf, which knows paths.
+  // First the syntax, by a parser that knows places; then the fields, by protobuf, which knows
+  // paths.
   SyntaxCheck syntax;
   if (!nlohmann::json::sax_parse(text, &syntax)) {
     return absl::InvalidArgumentError(
@@ -165,7 +208,7 @@ absl::StatusOr<v1::JobSpec> ParseJson(std::string_view text, const std::string& 
       google::protobuf::StringPiece(text.data(), text.size()), &spec, options);
   if (!status.ok()) {
     const std::string message(status.message().data(), status.message().size());
-    return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", Escape(message)));
+    return absl::InvalidArgumentError(absl::StrCat(Shown(source), ": ", ExplainJson(message)));
   }
   return spec;
 }
@@ -176,7 +219,8 @@ bool LooksLikeJson(std::string_view text, const std::string& source) {
   return first != std::string_view::npos && text[first] == '{';
 }
 
-// proto3 text must be UTF-8; text format and --set let other bytes through. The path of the first that is not, or "".
+// proto3 text must be UTF-8; text format and --set let other bytes through. The path of the first
+// that is not, or "".
 std::string FindBadText(const Message& message, const std::string& path) {
   const auto* reflection = message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
@@ -187,8 +231,9 @@ std::string FindBadText(const Message& message, const std::string& path) {
       std::string where = absl::StrCat(path, path.empty() ? "" : ".", field->name());
       if (field->is_repeated()) absl::StrAppend(&where, "[", i, "]");
       if (field->type() == FieldDescriptor::TYPE_STRING) {
-        const std::string text = field->is_repeated() ? reflection->GetRepeatedString(message, field, i)
-                                                      : reflection->GetString(message, field);
+        const std::string text = field->is_repeated()
+                                     ? reflection->GetRepeatedString(message, field, i)
+                                     : reflection->GetString(message, field);
         if (!IsUtf8(text)) return where;
       } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         const std::string found =
@@ -207,18 +252,21 @@ std::string FindBadText(const Message& message, const std::string& path) {
 absl::StatusOr<std::string> ReadJobText(const std::string& source, std::istream& standard_input) {
   if (source.starts_with(kRecipePrefix)) {
     const std::string name = source.substr(kRecipePrefix.size());
-    if (const Recipe* recipe = FindRecipe(name); recipe != nullptr) return std::string(recipe->text);
-    return ReadError(source, absl::StrCat("there is no recipe of this name; there are: ", RecipeNames()));
+    if (const Recipe* recipe = FindRecipe(name); recipe != nullptr)
+      return std::string(recipe->text);
+    return ReadError(source,
+                     absl::StrCat("there is no recipe of this name; there are: ", RecipeNames()));
   }
   std::string text;
   if (source == "-") {
     text = ReadAll(standard_input);
   } else {
-    struct stat info{};
+    struct stat info {};
     if (::stat(source.c_str(), &info) != 0) {
       const int error = errno;
       std::string hint;
-      if (error == ENOENT && FindRecipe(source) != nullptr) hint = "; the recipe is recipe:" + source;
+      if (error == ENOENT && FindRecipe(source) != nullptr)
+        hint = "; the recipe is recipe:" + source;
       return ReadError(source, std::strerror(error) + hint);
     }
     if (S_ISDIR(info.st_mode)) return ReadError(source, "is a folder, not a job file");
@@ -229,8 +277,9 @@ absl::StatusOr<std::string> ReadJobText(const std::string& source, std::istream&
     if (file.bad()) return ReadError(source, "cannot be read to its end");
   }
   if (static_cast<int64_t>(text.size()) > kMaxJobFileBytes) {
-    return ReadError(Shown(source), absl::StrCat("is longer than the ", FormatBytes(kMaxJobFileBytes),
-                                                 " that a job file may have"));
+    return ReadError(Shown(source),
+                     absl::StrCat("is longer than the ", FormatBytes(kMaxJobFileBytes),
+                                  " that a job file may have"));
   }
   return text;
 }
@@ -238,17 +287,19 @@ absl::StatusOr<std::string> ReadJobText(const std::string& source, std::istream&
 absl::StatusOr<v1::JobSpec> ParseJobText(const std::string& text, const std::string& source) {
   std::string_view content = text;
   if (content.starts_with("\xef\xbb\xbf")) content.remove_prefix(3);  // byte order mark
-  if (content.find_first_not_of(" \t\r\n") == std::string_view::npos) return ReadError(Shown(source), "is empty");
+  if (content.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return ReadError(source, "is empty");
   return LooksLikeJson(content, source) ? ParseJson(content, source) : ParseText(content, source);
 }
 
-absl::StatusOr<v1::JobSpec> LoadJobFile(const std::string& source, const std::vector<std::string>& settings,
+absl::StatusOr<v1::JobSpec> LoadJobFile(const std::string& source,
+                                        const std::vector<std::string>& settings,
                                         std::istream& standard_input) {
   ASSIGN_OR_RETURN(const std::string text, ReadJobText(source, standard_input));
   ASSIGN_OR_RETURN(v1::JobSpec spec, ParseJobText(text, source));
   for (const std::string& setting : settings) RETURN_IF_ERROR(SetField(spec, setting));
   if (const std::string path = FindBadText(spec, ""); !path.empty()) {
-    return ReadError(Shown(source), path + ": is not UTF-8");
+    return ReadError(source, path + ": is not UTF-8");
   }
   return spec;
 }

@@ -7,7 +7,8 @@ bool IsTerminal(v1::Job::State state) {
 }
 
 std::string StateName(v1::Job::State state) {
-  return v1::Job::State_IsValid(state) ? v1::Job::State_Name(state) : "state " + std::to_string(state);
+  return v1::Job::State_IsValid(state) ? v1::Job::State_Name(state)
+                                       : "state " + std::to_string(state);
 }
 
 std::string StopReasonName(v1::Job::StopReason reason) {
@@ -17,18 +18,24 @@ std::string StopReasonName(v1::Job::StopReason reason) {
 
 Color StateColor(v1::Job::State state) {
   switch (state) {
-    case v1::Job::SUCCEEDED: return Color::kGreen;
-    case v1::Job::FAILED: return Color::kRed;
+    case v1::Job::SUCCEEDED:
+      return Color::kGreen;
+    case v1::Job::FAILED:
+      return Color::kRed;
     case v1::Job::CANCELLED:
-    case v1::Job::CANCELLING: return Color::kYellow;
-    case v1::Job::RUNNING: return Color::kCyan;
-    default: return Color::kNone;
+    case v1::Job::CANCELLING:
+      return Color::kYellow;
+    case v1::Job::RUNNING:
+      return Color::kCyan;
+    default:
+      return Color::kNone;
   }
 }
 
-std::string StateLine(const std::string& id, const v1::JobEvent::StateChange& change, const Style& style) {
-  std::string line =
-      "job " + Escape(id) + " is " + Paint(StateName(change.state()), StateColor(change.state()), style);
+std::string StateLine(const std::string& id, const v1::JobEvent::StateChange& change,
+                      const Style& style) {
+  std::string line = "job " + Escape(id) + " is " +
+                     Paint(StateName(change.state()), StateColor(change.state()), style);
   if (change.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED) {
     line += " (" + StopReasonName(change.stop_reason()) + ")";
   } else if (change.attempt() > 1) {

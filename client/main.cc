@@ -34,15 +34,18 @@ void OnSignal(int) {
 
 class InterruptCatcher {
  public:
-  explicit InterruptCatcher(std::function<void()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
+  explicit InterruptCatcher(std::function<void()> on_interrupt)
+      : on_interrupt_(std::move(on_interrupt)) {
     interrupt_descriptor = eventfd(0, EFD_CLOEXEC);
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = OnSignal;
-    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second Ctrl-C ends the process
+    action.sa_flags =
+        SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second Ctrl-C ends the process
     sigaction(SIGINT, &action, &previous_);
     thread_ = std::thread([this] {
       uint64_t value = 0;
-      if (read(interrupt_descriptor, &value, sizeof value) == sizeof value && !ending_) on_interrupt_();
+      if (read(interrupt_descriptor, &value, sizeof value) == sizeof value && !ending_)
+        on_interrupt_();
     });
   }
   ~InterruptCatcher() {
@@ -59,7 +62,7 @@ class InterruptCatcher {
  private:
   const std::function<void()> on_interrupt_;
   std::atomic<bool> ending_{false};
-  struct sigaction previous_{};
+  struct sigaction previous_ {};
   std::thread thread_;
 };
 
@@ -77,7 +80,8 @@ int TerminalColumns() {
 void Sleep(std::chrono::milliseconds duration, const std::atomic<bool>& stop) {
   constexpr std::chrono::milliseconds kSlice{50};
   const auto end = std::chrono::steady_clock::now() + duration;
-  for (auto now = std::chrono::steady_clock::now(); now < end && !stop; now = std::chrono::steady_clock::now()) {
+  for (auto now = std::chrono::steady_clock::now(); now < end && !stop;
+       now = std::chrono::steady_clock::now()) {
     std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(end - now, kSlice));
   }
 }
@@ -101,5 +105,6 @@ int main(int argc, char** argv) {
   environment.catch_interrupt = [](std::function<void()> on_interrupt) -> std::shared_ptr<void> {
     return std::make_shared<InterruptCatcher>(std::move(on_interrupt));
   };
-  return anneal::client::RunCli(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), environment);
+  return anneal::client::RunCli(std::vector<std::string>(argv + std::min(argc, 1), argv + argc),
+                                environment);
 }

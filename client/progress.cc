@@ -37,7 +37,8 @@ std::string MetricText(const v1::Metric& metric) {
 
 }  // namespace
 
-std::vector<v1::Metric> OrderMetrics(const google::protobuf::RepeatedPtrField<v1::Metric>& metrics) {
+std::vector<v1::Metric> OrderMetrics(
+    const google::protobuf::RepeatedPtrField<v1::Metric>& metrics) {
   std::vector<v1::Metric> ordered(metrics.begin(), metrics.end());
   std::stable_sort(ordered.begin(), ordered.end(), [](const v1::Metric& a, const v1::Metric& b) {
     return ReadingOrder(a.name()) < ReadingOrder(b.name());
@@ -47,7 +48,8 @@ std::vector<v1::Metric> OrderMetrics(const google::protobuf::RepeatedPtrField<v1
 
 std::string MetricsText(const google::protobuf::RepeatedPtrField<v1::Metric>& metrics) {
   std::string text;
-  for (const v1::Metric& metric : OrderMetrics(metrics)) text += (text.empty() ? "" : "  ") + MetricText(metric);
+  for (const v1::Metric& metric : OrderMetrics(metrics))
+    text += (text.empty() ? "" : "  ") + MetricText(metric);
   return text;
 }
 
@@ -78,9 +80,11 @@ std::string ProgressLine(const v1::Progress& progress, const Style& style) {
   const int columns = std::max(1, style.columns - 1);
   if (progress.epoch() == 0) return Shorten("loading data", columns, style);
   const std::string head = EpochLabel(progress.epoch(), progress.epochs());
-  const std::string batches = std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
+  const std::string batches =
+      std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
   std::vector<std::string> metrics;
-  for (const v1::Metric& metric : OrderMetrics(progress.metrics())) metrics.push_back(MetricText(metric));
+  for (const v1::Metric& metric : OrderMetrics(progress.metrics()))
+    metrics.push_back(MetricText(metric));
   std::string rate;
   if (progress.samples_per_second() > 0 && progress.samples_per_second() < 9e18) {
     rate = FormatCount(static_cast<int64_t>(progress.samples_per_second() + 0.5)) + "/s";

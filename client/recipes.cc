@@ -11,7 +11,8 @@ const Recipe* FindRecipe(std::string_view name) {
 
 std::string RecipeNames() {
   std::string names;
-  for (const Recipe& recipe : Recipes()) names += (names.empty() ? "" : ", ") + std::string(recipe.name);
+  for (const Recipe& recipe : Recipes())
+    names += (names.empty() ? "" : ", ") + std::string(recipe.name);
   return names;
 }
 

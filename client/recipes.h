@@ -1,4 +1,5 @@
-// The job files that ship with the client, compiled into it from client/recipes/ (see embed_recipes.cmake).
+// The job files that ship with the client, compiled into it from client/recipes/ (see
+// embed_recipes.cmake).
 #pragma once
 
 #include <span>

@@ -13,15 +13,24 @@ namespace {
 
 std::string_view ColorCode(Color color) {
   switch (color) {
-    case Color::kNone: return "";
-    case Color::kRed: return "\x1b[31m";
-    case Color::kGreen: return "\x1b[32m";
-    case Color::kYellow: return "\x1b[33m";
-    case Color::kBlue: return "\x1b[34m";
-    case Color::kMagenta: return "\x1b[35m";
-    case Color::kCyan: return "\x1b[36m";
-    case Color::kDim: return "\x1b[2m";
-    case Color::kBold: return "\x1b[1m";
+    case Color::kNone:
+      return "";
+    case Color::kRed:
+      return "\x1b[31m";
+    case Color::kGreen:
+      return "\x1b[32m";
+    case Color::kYellow:
+      return "\x1b[33m";
+    case Color::kBlue:
+      return "\x1b[34m";
+    case Color::kMagenta:
+      return "\x1b[35m";
+    case Color::kCyan:
+      return "\x1b[36m";
+    case Color::kDim:
+      return "\x1b[2m";
+    case Color::kBold:
+      return "\x1b[1m";
   }
   return "";
 }
@@ -39,7 +48,8 @@ struct CodePoint {
   bool valid = false;
 };
 
-// The code point that `text` begins with; overlong forms, surrogates and values above U+10FFFF are not valid.
+// The code point that `text` begins with; overlong forms, surrogates and values above U+10FFFF are
+// not valid.
 CodePoint Decode(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t first = byte(0);
@@ -71,16 +81,19 @@ bool IsUnsafe(uint32_t c) {
 }
 
 bool IsCombining(uint32_t c) {
-  return (c >= 0x0300 && c <= 0x036f) || (c >= 0x1ab0 && c <= 0x1aff) || (c >= 0x1dc0 && c <= 0x1dff) ||
-         (c >= 0x20d0 && c <= 0x20ff) || (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xfe20 && c <= 0xfe2f) ||
+  return (c >= 0x0300 && c <= 0x036f) || (c >= 0x1ab0 && c <= 0x1aff) ||
+         (c >= 0x1dc0 && c <= 0x1dff) || (c >= 0x20d0 && c <= 0x20ff) ||
+         (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xfe20 && c <= 0xfe2f) ||
          (c >= 0x200b && c <= 0x200d);
 }
 
 bool IsWide(uint32_t c) {
-  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0x303e) || (c >= 0x3041 && c <= 0xa4cf) ||
-         (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) ||
-         (c >= 0xff00 && c <= 0xff60) || (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1f64f) ||
-         (c >= 0x1f900 && c <= 0x1f9ff) || (c >= 0x20000 && c <= 0x3fffd);
+  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0x303e) ||
+         (c >= 0x3041 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7a3) ||
+         (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) ||
+         (c >= 0xff00 && c <= 0xff60) || (c >= 0xffe0 && c <= 0xffe6) ||
+         (c >= 0x1f300 && c <= 0x1f64f) || (c >= 0x1f900 && c <= 0x1f9ff) ||
+         (c >= 0x20000 && c <= 0x3fffd);
 }
 
 int Width(uint32_t c) { return IsCombining(c) ? 0 : IsWide(c) ? 2 : 1; }
@@ -177,7 +190,8 @@ std::string FormatDuration(int64_t duration_us) {
   const int64_t seconds = (duration_us + 500'000) / 1'000'000;
   const auto whole = [](int64_t value) { return static_cast<long long>(value); };
   if (seconds < 3'600) return Print("%lldm %02llds", whole(seconds / 60), whole(seconds % 60));
-  if (seconds < 86'400) return Print("%lldh %02lldm", whole(seconds / 3'600), whole(seconds / 60 % 60));
+  if (seconds < 86'400)
+    return Print("%lldh %02lldm", whole(seconds / 3'600), whole(seconds / 60 % 60));
   return Print("%lldd %02lldh", whole(seconds / 86'400), whole(seconds / 3'600 % 24));
 }
 

@@ -22,15 +22,16 @@ enum class Color { kNone, kRed, kGreen, kYellow, kBlue, kMagenta, kCyan, kDim, k
 // `text` in `color`, where style.color allows it.
 std::string Paint(std::string_view text, Color color, const Style& style);
 
-// `text` with everything that could steer a terminal or mislead its reader made visible: C0 and C1 controls (newline and
-// tab too), DEL, line separators and bidirectional overrides as \n, \t, \xNN or \u{NNNN}; bytes that are not UTF-8 as \xNN.
+// `text` with everything that could steer a terminal or mislead its reader made visible: C0 and C1
+// controls (newline and tab too), DEL, line separators and bidirectional overrides as \n, \t, \xNN
+// or \u{NNNN}; bytes that are not UTF-8 as \xNN.
 std::string Escape(std::string_view text);
 
 // Whether `text` is well-formed UTF-8.
 bool IsUtf8(std::string_view text);
 
-// Columns that UTF-8 `text` (escaped before) takes on a terminal: 2 for East Asian wide characters and emoji, 0 for
-// combining ones, else 1.
+// Columns that UTF-8 `text` (escaped before) takes on a terminal: 2 for East Asian wide characters
+// and emoji, 0 for combining ones, else 1.
 int DisplayWidth(std::string_view text);
 
 // `text` cut to `columns`, the last of them an ellipsis where anything was cut.
@@ -67,7 +68,8 @@ class Table {
  public:
   enum class Align { kLeft, kRight };
   struct Cell {
-    Cell(std::string content, Color paint = Color::kNone) : text(std::move(content)), color(paint) {}
+    Cell(std::string content, Color paint = Color::kNone)
+        : text(std::move(content)), color(paint) {}
     Cell(const char* content) : text(content) {}
     std::string text;
     Color color = Color::kNone;

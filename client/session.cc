@@ -23,7 +23,8 @@ Style Session::style() const {
   Style style;
   const std::optional<std::string> no_color = environment_.variable("NO_COLOR");
   const std::optional<std::string> terminal = environment_.variable("TERM");
-  style.color = environment_.out_is_terminal && (!no_color || no_color->empty()) && terminal != "dumb";
+  style.color =
+      environment_.out_is_terminal && (!no_color || no_color->empty()) && terminal != "dumb";
   style.unicode = IsUtf8Locale(environment_);
   style.columns = environment_.columns();
   return style;
@@ -41,7 +42,8 @@ void Session::PrintJson(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = false;
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!status.ok()) {  // only of values that JSON cannot say, such as a time outside the years 1 to 9999
+  if (!status.ok()) {  // only of values that JSON cannot say, such as a time outside the years 1 to
+                       // 9999
     err() << "anneal: the answer cannot be written as JSON: " << Escape(status.ToString()) << "\n";
     out().setstate(std::ios::failbit);
     return;

@@ -38,8 +38,8 @@ class Session {
   // Connected by the last Connect(); null before the first.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
-  // One unary call within kCallLimit; connects first where that has not been done. `method` is that of a generated Stub:
-  // session.Call(&v1::JobService::Stub::GetJob, request, &job)
+  // One unary call within kCallLimit; connects first where that has not been done. `method` is that
+  // of a generated Stub: session.Call(&v1::JobService::Stub::GetJob, request, &job)
   template <typename Stub, typename Request, typename Response>
   grpc::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {

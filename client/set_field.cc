@@ -73,13 +73,15 @@ absl::StatusOr<std::vector<Segment>> ParsePath(const std::string& path) {
       if (closed) index.remove_suffix(1);
       const auto [end, error] = std::from_chars(index.data(), index.data() + index.size(), number);
       if (!closed || error != std::errc() || end != index.data() + index.size() || number < 0) {
-        return Error(path, absl::StrCat("\"", shown, "\" is not NAME[N] with N a whole number from 0"));
+        return Error(path,
+                     absl::StrCat("\"", shown, "\" is not NAME[N] with N a whole number from 0"));
       }
       segment.index = number;
       part = part.substr(0, bracket);
     }
     segment.name = std::string(part);
-    if (segment.name.empty()) return Error(path, "a part of the path is empty; parts are separated by one dot each");
+    if (segment.name.empty())
+      return Error(path, "a part of the path is empty; parts are separated by one dot each");
     segments.push_back(std::move(segment));
     if (dot == std::string_view::npos) return segments;
     rest.remove_prefix(dot + 1);
@@ -94,7 +96,8 @@ std::string SizeText(int size) {
 
 std::string EnumNames(const EnumDescriptor& type) {
   std::string names;
-  for (int i = 0; i < type.value_count(); ++i) absl::StrAppend(&names, i == 0 ? "" : ", ", type.value(i)->name());
+  for (int i = 0; i < type.value_count(); ++i)
+    absl::StrAppend(&names, i == 0 ? "" : ", ", type.value(i)->name());
   return names;
 }
 
@@ -109,7 +112,8 @@ std::optional<Number> ParseWhole(const std::string& text) {
 }
 
 std::optional<double> ParseReal(const std::string& text) {
-  if (text.empty() || text.find_first_of(" \t\n\r\v\f") != std::string::npos || text.find('\0') != std::string::npos) {
+  if (text.empty() || text.find_first_of(" \t\n\r\v\f") != std::string::npos ||
+      text.find('\0') != std::string::npos) {
     return std::nullopt;
   }
   char* end = nullptr;
@@ -146,25 +150,38 @@ std::string Trim(const std::string& text) {
 // The last step: `field` of `message`, its element `index` where there is one, becomes `value`.
 class ValueSetter {
  public:
-  ValueSetter(Message& message, const FieldDescriptor& field, std::optional<int> index, const std::string& path)
-      : message_(message), reflection_(*message.GetReflection()), field_(field), index_(index), path_(path) {}
+  ValueSetter(Message& message, const FieldDescriptor& field, std::optional<int> index,
+              const std::string& path)
+      : message_(message),
+        reflection_(*message.GetReflection()),
+        field_(field),
+        index_(index),
+        path_(path) {}
 
   absl::Status Set(const std::string& value) {
     if (field_.is_repeated() && !index_) return SetList(value);
     switch (field_.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_INT32: return SetWhole<int32_t>(value, &Reflection::SetInt32, &Reflection::SetRepeatedInt32);
-      case FieldDescriptor::CPPTYPE_INT64: return SetWhole<int64_t>(value, &Reflection::SetInt64, &Reflection::SetRepeatedInt64);
-      case FieldDescriptor::CPPTYPE_UINT32: return SetWhole<uint32_t>(value, &Reflection::SetUInt32, &Reflection::SetRepeatedUInt32);
-      case FieldDescriptor::CPPTYPE_UINT64: return SetWhole<uint64_t>(value, &Reflection::SetUInt64, &Reflection::SetRepeatedUInt64);
+      case FieldDescriptor::CPPTYPE_INT32:
+        return SetWhole<int32_t>(value, &Reflection::SetInt32, &Reflection::SetRepeatedInt32);
+      case FieldDescriptor::CPPTYPE_INT64:
+        return SetWhole<int64_t>(value, &Reflection::SetInt64, &Reflection::SetRepeatedInt64);
+      case FieldDescriptor::CPPTYPE_UINT32:
+        return SetWhole<uint32_t>(value, &Reflection::SetUInt32, &Reflection::SetRepeatedUInt32);
+      case FieldDescriptor::CPPTYPE_UINT64:
+        return SetWhole<uint64_t>(value, &Reflection::SetUInt64, &Reflection::SetRepeatedUInt64);
       case FieldDescriptor::CPPTYPE_DOUBLE:
-      case FieldDescriptor::CPPTYPE_FLOAT: return SetReal(value);
+      case FieldDescriptor::CPPTYPE_FLOAT:
+        return SetReal(value);
       case FieldDescriptor::CPPTYPE_BOOL:
         if (value != "true" && value != "false") return Bad(value, "true or false");
         Store(value == "true", &Reflection::SetBool, &Reflection::SetRepeatedBool);
         return absl::OkStatus();
-      case FieldDescriptor::CPPTYPE_ENUM: return SetEnum(value);
-      case FieldDescriptor::CPPTYPE_STRING: return SetText(value);
-      case FieldDescriptor::CPPTYPE_MESSAGE: return SetMessage(value);
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return SetEnum(value);
+      case FieldDescriptor::CPPTYPE_STRING:
+        return SetText(value);
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        return SetMessage(value);
     }
     return Bad(value, "a field that can be set");
   }
@@ -187,8 +204,8 @@ class ValueSetter {
   absl::Status SetWhole(const std::string& value, Set set, SetRepeated set_repeated) {
     const std::optional<Number> number = ParseWhole<Number>(value);
     if (!number) {
-      return Bad(value, absl::StrCat("a whole number from ", std::numeric_limits<Number>::min(), " to ",
-                                     std::numeric_limits<Number>::max()));
+      return Bad(value, absl::StrCat("a whole number from ", std::numeric_limits<Number>::min(),
+                                     " to ", std::numeric_limits<Number>::max()));
     }
     Store(*number, set, set_repeated);
     return absl::OkStatus();
@@ -207,7 +224,8 @@ class ValueSetter {
 
   absl::Status SetEnum(const std::string& value) {
     const EnumValueDescriptor* named = field_.enum_type()->FindValueByName(value);
-    if (named == nullptr) return Bad(value, absl::StrCat("one of ", EnumNames(*field_.enum_type())));
+    if (named == nullptr)
+      return Bad(value, absl::StrCat("one of ", EnumNames(*field_.enum_type())));
     Store(named, &Reflection::SetEnum, &Reflection::SetRepeatedEnum);
     return absl::OkStatus();
   }
@@ -218,8 +236,9 @@ class ValueSetter {
       std::unique_ptr<Message> scratch(message_.New());
       const std::string error = MergeText(field_.name() + ": " + value, *scratch);
       if (!error.empty()) return Bad(value, "text in double quotes: " + Escape(error));
-      text = field_.is_repeated() ? scratch->GetReflection()->GetRepeatedString(*scratch, &field_, 0)
-                                  : scratch->GetReflection()->GetString(*scratch, &field_);
+      text = field_.is_repeated()
+                 ? scratch->GetReflection()->GetRepeatedString(*scratch, &field_, 0)
+                 : scratch->GetReflection()->GetString(*scratch, &field_);
     }
     if (index_) {
       reflection_.SetRepeatedString(&message_, &field_, *index_, text);
@@ -233,22 +252,27 @@ class ValueSetter {
     const std::string trimmed = Trim(value);
     const Descriptor& type = *field_.message_type();
     if (trimmed.size() < 2 || trimmed.front() != '{' || trimmed.back() != '}') {
-      return Error(path_, absl::StrCat("is a block, so its value goes in braces, such as {}; or name a field of it: ",
-                                       FieldNames(type)));
+      return Error(
+          path_, absl::StrCat(
+                     "is a block, so its value goes in braces, such as {}; or name a field of it: ",
+                     FieldNames(type)));
     }
     Message* target = index_ ? reflection_.MutableRepeatedMessage(&message_, &field_, *index_)
                              : reflection_.MutableMessage(&message_, &field_);
     target->Clear();
     const std::string error = MergeText(trimmed.substr(1, trimmed.size() - 2), *target);
-    if (!error.empty()) return Bad(value, absl::StrCat("a ", type.name(), " in text format: ", Escape(error)));
+    if (!error.empty())
+      return Bad(value, absl::StrCat("a ", type.name(), " in text format: ", Escape(error)));
     return absl::OkStatus();
   }
 
   absl::Status SetList(const std::string& value) {
     const std::string trimmed = Trim(value);
     if (trimmed.size() < 2 || trimmed.front() != '[' || trimmed.back() != ']') {
-      return Error(path_, absl::StrCat("is a list, which ", SizeText(reflection_.FieldSize(message_, &field_)),
-                                       "; choose one by its number, or give the whole list as [A, B]"));
+      return Error(
+          path_,
+          absl::StrCat("is a list, which ", SizeText(reflection_.FieldSize(message_, &field_)),
+                       "; choose one by its number, or give the whole list as [A, B]"));
     }
     reflection_.ClearField(&message_, &field_);
     const bool blocks = field_.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
@@ -292,12 +316,13 @@ std::string FieldSuggestion(const Descriptor& message_type, std::string_view nam
 absl::Status SetField(Message& message, const std::string& setting) {
   const size_t equals = setting.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("--set \"", Escape(setting),
-                                                   "\": is not PATH=VALUE, such as training.epochs=3"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--set \"", Escape(setting), "\": is not PATH=VALUE, such as training.epochs=3"));
   }
   const std::string path = setting.substr(0, equals);
   ASSIGN_OR_RETURN(const std::vector<Segment> segments, ParsePath(path));
-  if (segments.size() > kMaxDepth) return Error(path, absl::StrCat("has more than ", kMaxDepth, " parts"));
+  if (segments.size() > kMaxDepth)
+    return Error(path, absl::StrCat("has more than ", kMaxDepth, " parts"));
 
   std::unique_ptr<Message> changed(message.New());
   changed->CopyFrom(message);
@@ -309,28 +334,34 @@ absl::Status SetField(Message& message, const std::string& setting) {
     const FieldDescriptor* field = type.FindFieldByName(segment.name);
     if (field == nullptr) {
       const std::string where = walked.empty() ? "a job file" : absl::StrCat("\"", walked, "\"");
-      return Error(path, absl::StrCat("there is no \"", Escape(segment.name), "\" in ", where,
-                                      FieldSuggestion(type, segment.name), "; it has: ", FieldNames(type)));
+      return Error(
+          path, absl::StrCat("there is no \"", Escape(segment.name), "\" in ", where,
+                             FieldSuggestion(type, segment.name), "; it has: ", FieldNames(type)));
     }
     absl::StrAppend(&walked, walked.empty() ? "" : ".", segment.name);
     const Reflection& reflection = *parent->GetReflection();
     if (segment.index) {
-      if (!field->is_repeated()) return Error(path, absl::StrCat("\"", walked, "\" is not a list, so it takes no [N]"));
+      if (!field->is_repeated())
+        return Error(path, absl::StrCat("\"", walked, "\" is not a list, so it takes no [N]"));
       const int size = reflection.FieldSize(*parent, field);
       if (*segment.index >= size) {
-        return Error(path, absl::StrCat("there is no [", *segment.index, "] in \"", walked, "\", which ", SizeText(size)));
+        return Error(path, absl::StrCat("there is no [", *segment.index, "] in \"", walked,
+                                        "\", which ", SizeText(size)));
       }
       absl::StrAppend(&walked, "[", *segment.index, "]");
     }
     if (i + 1 == segments.size()) {
-      RETURN_IF_ERROR(ValueSetter(*parent, *field, segment.index, path).Set(setting.substr(equals + 1)));
+      RETURN_IF_ERROR(
+          ValueSetter(*parent, *field, segment.index, path).Set(setting.substr(equals + 1)));
       break;
     }
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      return Error(path, absl::StrCat("\"", walked, "\" is a single value, so it has no \"", Escape(segments[i + 1].name), "\""));
+      return Error(path, absl::StrCat("\"", walked, "\" is a single value, so it has no \"",
+                                      Escape(segments[i + 1].name), "\""));
     }
     if (field->is_repeated() && !segment.index) {
-      return Error(path, absl::StrCat("\"", walked, "\" is a list, which ", SizeText(reflection.FieldSize(*parent, field)),
+      return Error(path, absl::StrCat("\"", walked, "\" is a list, which ",
+                                      SizeText(reflection.FieldSize(*parent, field)),
                                       "; choose one by its number, as in ", walked, "[0]"));
     }
     parent = segment.index ? reflection.MutableRepeatedMessage(parent, field, *segment.index)

@@ -12,8 +12,9 @@ namespace {
 constexpr char kClearLine[] = "\r\x1b[K";
 
 void NoteLost(Session& session, const grpc::Status& status) {
-  session.err() << "anneal: lost the daemon at " << Escape(session.address().text) << " (" << Cause(status)
-                << "); trying again\n" << std::flush;
+  session.err() << "anneal: lost the daemon at " << Escape(session.address().text) << " ("
+                << Cause(status) << "); trying again\n"
+                << std::flush;
 }
 
 void NoteBack(Session& session) { session.err() << "anneal: connected again\n" << std::flush; }
@@ -42,12 +43,16 @@ class TextPrinter : public FollowSink {
 
   void OnEvent(const v1::JobEvent& event) override {
     switch (event.kind_case()) {
-      case v1::JobEvent::kStateChange: return Line(StateLine(id_, event.state_change(), session_.style()));
-      case v1::JobEvent::kEpoch: return Line(EpochLine(event.epoch(), epochs_));
+      case v1::JobEvent::kStateChange:
+        return Line(StateLine(id_, event.state_change(), session_.style()));
+      case v1::JobEvent::kEpoch:
+        return Line(EpochLine(event.epoch(), epochs_));
       case v1::JobEvent::kWarning:
         return Line(Paint("warning: " + Escape(event.warning()), Color::kYellow, session_.style()));
-      case v1::JobEvent::kResult: return Line(ResultLine(event.result()));
-      case v1::JobEvent::KIND_NOT_SET: return;  // of a newer daemon
+      case v1::JobEvent::kResult:
+        return Line(ResultLine(event.result()));
+      case v1::JobEvent::KIND_NOT_SET:
+        return;  // of a newer daemon
     }
   }
 
@@ -90,7 +95,8 @@ class TextPrinter : public FollowSink {
 
 }  // namespace
 
-std::unique_ptr<FollowSink> MakeWatchPrinter(Session& session, const std::string& id, int64_t epochs) {
+std::unique_ptr<FollowSink> MakeWatchPrinter(Session& session, const std::string& id,
+                                             int64_t epochs) {
   if (session.json()) return std::make_unique<JsonPrinter>(session);
   return std::make_unique<TextPrinter>(session, id, epochs);
 }
@@ -102,6 +108,7 @@ int FollowAndPrint(Session& session, const std::string& id, int64_t epochs, bool
     const bool progress = session.environment().out_is_terminal && !session.json();
     result = Follow(session, id, progress, reached_before, *printer);
   }
+  if (result.interrupted && !session.out()) return kExitInterrupted;
   if (result.interrupted) {
     session.err() << "anneal: job " << Escape(id) << " goes on; follow it again with: "
                   << session.CommandLine("watch " + Escape(id)) << "\n";

@@ -1,10 +1,10 @@
 #include "server/daemon.h"
 
+#include <string>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "server/rpc/listen_address.h"
 #include "storage/sqlite_store.h"
@@ -19,11 +19,9 @@ absl::Status RegisterDatasets(const std::vector<DaemonConfig::Dataset>& wanted, 
   RETURN_IF_ERROR(datasets.Register(kBuiltInDataset, kBuiltInDataset, ""));
   for (const DaemonConfig::Dataset& dataset : wanted) {
     const absl::Status registered = datasets.Register(dataset.name, dataset.format, dataset.path);
-    if (!registered.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("data set '", dataset.name, "': ", registered.message()));
-    }
+    if (!registered.ok()) return absl::InvalidArgumentError(registered.message());
     if (const auto info = datasets.Describe(dataset.name); !info.ok()) {
-      spdlog::warn("data set '{}' cannot be read for now: {}", dataset.name, std::string(info.status().message()));
+      spdlog::warn("{}; jobs cannot use it until that is mended", std::string(info.status().message()));
     }
   }
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>

@@ -39,7 +39,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
                                                              int busy_timeout_ms,
                                                              const std::string& vfs) {
   try {
-    return std::unique_ptr<Connection>(new Connection(path, mode, busy_timeout_ms, vfs));
+    std::unique_ptr<Connection> connection(new Connection(path, mode, busy_timeout_ms, vfs));
+    // Where a file cannot be written, SQLite opens it for reading without a word.
+    if (mode == Mode::kReadWriteCreate &&
+        sqlite3_db_readonly(connection->database_.getHandle(), "main") == 1) {
+      return SqliteStatus({SQLITE_READONLY, 0, "attempt to write a readonly database"}, path);
+    }
+    return connection;
   } catch (const SQLite::Exception& error) {
     return SqliteStatus({error.getExtendedErrorCode(), 0, error.what()}, path);
   }
@@ -49,8 +55,8 @@ absl::Status Connection::Guard(const std::function<absl::Status()>& body) {
   try {
     return body();
   } catch (const SQLite::Exception& error) {
-    const int code = error.getExtendedErrorCode() > 0 ? error.getExtendedErrorCode()
-                                                      : error.getErrorCode();
+    const int code =
+        error.getExtendedErrorCode() > 0 ? error.getExtendedErrorCode() : error.getErrorCode();
     const int primary = code & 0xff;
     // Only for these is the number the one of the call that failed.
     const int system_errno = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN
@@ -68,6 +74,15 @@ bool Connection::InTransaction() const {
   return sqlite3_get_autocommit(database_.getHandle()) == 0;
 }
 
+absl::Status Connection::CheckInPlace() {
+  int moved = 0;
+  sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (moved == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "database '", path_,
+      "' was moved, deleted or replaced while it was open; put it back, or start again"));
+}
+
 void Connection::Rollback() noexcept {
   if (InTransaction()) database_.tryExec("ROLLBACK");
 }
@@ -83,8 +98,8 @@ Query::Query(Connection& connection, const char* sql)
     : connection_(connection), statement_(connection.Prepared(sql)) {}
 
 Query::~Query() {
-  // Its result repeats an error that was already thrown. A statement left at a row would keep its snapshot of the
-  // database, and with it the write-ahead log, for ever.
+  // Its result repeats an error that was already thrown. A statement left at a row would keep its
+  // snapshot of the database, and with it the write-ahead log, for ever.
   statement_.tryReset();
   statement_.clearBindings();
 }

@@ -16,7 +16,8 @@
 namespace anneal {
 namespace {
 
-// SQLite's file format, section 1.3: 100 bytes of header, the page size in bytes 16 and 17, big-endian, 1 meaning 65536.
+// SQLite's file format, section 1.3: 100 bytes of header, the page size in bytes 16 and 17,
+// big-endian, 1 meaning 65536.
 constexpr size_t kHeaderBytes = 100;
 
 // 0 where there is none.
@@ -36,10 +37,9 @@ absl::Status CheckFolder(const std::string& path) {
         "folder '", folder.string(), "' for the database does not exist; create it first"));
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("folder '", folder.string(), "' for the database is not writable: ",
-                     std::strerror(errno),
-                     "; the user of this process must be able to create files there"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "folder '", folder.string(), "' for the database is not writable: ", std::strerror(errno),
+        "; the user of this process must be able to create files there"));
   }
   return absl::OkStatus();
 }
@@ -48,7 +48,8 @@ absl::Status CheckFileSize(const std::string& path) {
   const uintmax_t size = FileSize(path);
   if (size == 0 || FileSize(path + "-wal") > 0) return absl::OkStatus();
   if (size < kHeaderBytes) {
-    return DamagedStatus(path, absl::StrCat("it has ", size, " bytes, less than the header of one"));
+    return DamagedStatus(path,
+                         absl::StrCat("it has ", size, " bytes, less than the header of one"));
   }
   std::array<char, kHeaderBytes> header{};
   std::ifstream(path, std::ios::binary).read(header.data(), header.size());

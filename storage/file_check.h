@@ -11,8 +11,9 @@ namespace anneal {
 // FAILED_PRECONDITION: the folder of `path` does not exist or is not writable.
 absl::Status CheckFolder(const std::string& path);
 
-// DATA_LOSS: the file is cut off within a page, which SQLite would silently fill with zeros, or within its header. OK
-// where there is no file, an empty one, or a write-ahead log from which SQLite repairs the end of the file.
+// DATA_LOSS: the file is cut off within a page, which SQLite would silently fill with zeros, or
+// within its header. OK where there is no file, an empty one, or a write-ahead log from which
+// SQLite repairs the end of the file.
 absl::Status CheckFileSize(const std::string& path);
 
 // Reads every page (PRAGMA quick_check): seconds for a gigabyte. DATA_LOSS.

@@ -77,6 +77,7 @@ void GroupCommit::Commit(const Group& group) {
 
 bool GroupCommit::TryCommit(const Group& group) {
   absl::Status shared = Execute("BEGIN IMMEDIATE");
+  if (shared.ok()) shared = connection_->CheckInPlace();
   bool kept = true;
   if (shared.ok()) {
     bool changed = false;

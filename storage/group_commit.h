@@ -1,16 +1,22 @@
 // The one writer of the database.
 //
-// A commit costs a wait for the disk (fsync), a mutation itself microseconds. So mutations queue up, and the writer's
-// thread takes all that wait, runs each in a SAVEPOINT of one transaction, commits once and then answers all: the time of
-// one wait is shared by everyone who arrived during the one before.
+// A commit costs a wait for the disk (fsync), a mutation itself microseconds. So mutations queue
+// up, and the writer's thread takes all that wait, runs each in a SAVEPOINT of one transaction,
+// commits once and then answers all: the time of one wait is shared by everyone who arrived during
+// the one before.
 //
 // What can go wrong, and what each caller is told:
 //  - A mutation fails: its savepoint is rolled back, the others are not touched.
-//  - A mutation fails and SQLite rolls the whole transaction back, as it does when the disk is full: every mutation of
-//    the group is run again, each in a transaction of its own. They may run twice, but only one run takes effect.
-//  - BEGIN or COMMIT fails: the group fails, nothing of it was written. Where the disk refused the last step of a commit
-//    (fsync), a power failure right then may still leave it written: an error means "not promised", OK means "durable".
-//  - In every case the connection is out of the transaction afterwards and the next group starts afresh.
+//  - A mutation fails and SQLite rolls the whole transaction back, as it does when the disk is
+//  full: every mutation of
+//    the group is run again, each in a transaction of its own. They may run twice, but only one run
+//    takes effect.
+//  - BEGIN or COMMIT fails, or the file is no longer where it was: the group fails, nothing of it
+//  was written. Where the disk refused the last step of a commit
+//    (fsync), a power failure right then may still leave it written: an error means "not promised",
+//    OK means "durable".
+//  - In every case the connection is out of the transaction afterwards and the next group starts
+//  afresh.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +35,8 @@ namespace anneal {
 // Thread-safe.
 class GroupCommit {
  public:
-  // Runs on the writer's thread inside a transaction, at least once; only the last run counts. May throw what SQLiteCpp
-  // throws.
+  // Runs on the writer's thread inside a transaction, at least once; only the last run counts. May
+  // throw what SQLiteCpp throws.
   using Mutation = std::function<absl::Status(Connection&)>;
 
   struct Counters {
@@ -42,7 +48,8 @@ class GroupCommit {
   // Starts the thread. `max_group`: mutations in one transaction, at least 1.
   GroupCommit(std::unique_ptr<Connection> connection, size_t max_group);
 
-  // Answers what waits, then ends the thread and closes the connection. No Run() may be under way or begin.
+  // Answers what waits, then ends the thread and closes the connection. No Run() may be under way
+  // or begin.
   ~GroupCommit();
 
   // Blocks until `mutation` is committed or has failed.

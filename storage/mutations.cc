@@ -16,7 +16,8 @@ constexpr char kInterruptedMessage[] = "the daemon ended while the job was runni
 
 std::string Name(JobState state) { return std::string(JobStateName(state)); }
 
-// As they will be read back: sorted by name, and without the sign of -0.0, which SQLite does not store.
+// As they will be read back: sorted by name, and without the sign of -0.0, which SQLite does not
+// store.
 void Normalize(std::vector<MetricValue>& metrics) {
   for (MetricValue& metric : metrics) metric.value += 0.0;
   std::sort(metrics.begin(), metrics.end(),
@@ -69,8 +70,8 @@ std::optional<StateRow> ReadState(Connection& connection, JobId id) {
 absl::Status WrongState(Connection& connection, JobId id, JobState expected) {
   const std::optional<StateRow> row = ReadState(connection, id);
   if (!row) return NoSuchJob(id);
-  return absl::AbortedError(absl::StrCat("job ", id, " is ", Name(row->state), ", no longer ",
-                                         Name(expected)));
+  return absl::AbortedError(
+      absl::StrCat("job ", id, " is ", Name(row->state), ", no longer ", Name(expected)));
 }
 
 bool IsLegal(JobState from, JobState to) {
@@ -106,10 +107,10 @@ absl::StatusOr<JobEvent> UpdateState(Connection& connection, JobId id, JobState 
     if (update.Run() == 0) return WrongState(connection, id, from);
   }
   const std::optional<StateRow> row = ReadState(connection, id);
-  return JobEvent{.job_id = id,
-                  .time_us = now_us,
-                  .what = JobEvent::StateChange{to, stop_reason, message,
-                                                row ? row->attempt_count : 0}};
+  return JobEvent{
+      .job_id = id,
+      .time_us = now_us,
+      .what = JobEvent::StateChange{to, stop_reason, message, row ? row->attempt_count : 0}};
 }
 
 // Returns the event, not yet stored.
@@ -214,21 +215,22 @@ absl::StatusOr<StartedAttempt> WriteAttempt(Connection& connection, JobId id,
       .Bind(now_us)
       .BindText(fingerprint)
       .Run();
-  result.event = {.job_id = id,
-                  .time_us = now_us,
-                  .what = JobEvent::StateChange{JobState::kRunning, StopReason::kNone, "",
-                                                  result.attempt}};
+  result.event = {
+      .job_id = id,
+      .time_us = now_us,
+      .what = JobEvent::StateChange{JobState::kRunning, StopReason::kNone, "", result.attempt}};
   WriteEvent(connection, result.event);
   return result;
 }
 
-absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id, int64_t attempt,
-                                                   const EpochRecord& record, int64_t now_us) {
+absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id,
+                                                   int64_t attempt, const EpochRecord& record,
+                                                   int64_t now_us) {
   const std::optional<StateRow> row = ReadState(connection, id);
   if (!row) return NoSuchJob(id);
   if (!IsActive(row->state)) {
-    return absl::AbortedError(absl::StrCat("job ", id, " is ", Name(row->state),
-                                           " and takes no epochs"));
+    return absl::AbortedError(
+        absl::StrCat("job ", id, " is ", Name(row->state), " and takes no epochs"));
   }
   {
     Query open(connection, sql::kOpenAttempt);
@@ -282,7 +284,8 @@ absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, Jo
   }
   ASSIGN_OR_RETURN(JobEvent change, UpdateState(connection, id, end.from, end.to, end.stop_reason,
                                                 end.message, now_us));
-  if (!CloseAttempt(connection, id, attempt, end.outcome, now_us)) return AttemptNotOpen(id, attempt);
+  if (!CloseAttempt(connection, id, attempt, end.outcome, now_us))
+    return AttemptNotOpen(id, attempt);
 
   std::vector<JobEvent> events;
   if (end.result) events.push_back(WriteResult(connection, id, *end.result, now_us));
@@ -335,8 +338,9 @@ absl::Status EraseJob(Connection& connection, JobId id) {
   if (Query(connection, sql::kDeleteJob).Bind(id).Run() > 0) return absl::OkStatus();
   const std::optional<StateRow> row = ReadState(connection, id);
   if (!row) return NoSuchJob(id);
-  return absl::FailedPreconditionError(absl::StrCat(
-      "job ", id, " is ", Name(row->state), "; only a job that has ended can be deleted, cancel it first"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("job ", id, " is ", Name(row->state),
+                   "; only a job that has ended can be deleted, cancel it first"));
 }
 
 }  // namespace anneal

@@ -1,6 +1,6 @@
-// Writes of one connection, inside a transaction of the caller, which must undo everything where one fails. They throw
-// what SQLiteCpp throws: call them within Connection::Guard(). Contracts are those of Store; `now_us` is the time of
-// what they write.
+// Writes of one connection, inside a transaction of the caller, which must undo everything where
+// one fails. They throw what SQLiteCpp throws: call them within Connection::Guard(). Contracts are
+// those of Store; `now_us` is the time of what they write.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ namespace anneal {
 absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, int64_t now_us);
 absl::StatusOr<StartedAttempt> WriteAttempt(Connection& connection, JobId id,
                                             const std::string& fingerprint, int64_t now_us);
-absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id, int64_t attempt,
-                                                   const EpochRecord& record, int64_t now_us);
+absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id,
+                                                   int64_t attempt, const EpochRecord& record,
+                                                   int64_t now_us);
 absl::StatusOr<JobEvent> WriteWarning(Connection& connection, JobId id, const std::string& text,
                                       int64_t now_us);
 absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, JobId id,

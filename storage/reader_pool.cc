@@ -12,9 +12,8 @@ absl::StatusOr<std::unique_ptr<ReaderPool>> ReaderPool::Open(const std::string& 
                                                              const std::string& vfs) {
   std::unique_ptr<ReaderPool> pool(new ReaderPool());
   for (int i = 0; i < std::max(size, 1); ++i) {
-    ASSIGN_OR_RETURN(
-        std::unique_ptr<Connection> connection,
-        Connection::Open(path, Connection::Mode::kReadOnly, busy_timeout_ms, vfs));
+    ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                     Connection::Open(path, Connection::Mode::kReadOnly, busy_timeout_ms, vfs));
     pool->GiveBack(std::move(connection));
   }
   return pool;

@@ -16,14 +16,14 @@ namespace anneal {
 // Thread-safe.
 class ReaderPool {
  public:
-  // `size` connections, at least 1, to an existing database in WAL mode that stays open for writing elsewhere in this
-  // process. Errors as of SqliteStatus().
+  // `size` connections, at least 1, to an existing database in WAL mode that stays open for writing
+  // elsewhere in this process. Errors as of SqliteStatus().
   static absl::StatusOr<std::unique_ptr<ReaderPool>> Open(const std::string& path, int size,
                                                           int busy_timeout_ms,
                                                           const std::string& vfs);
 
-  // Runs `body` in a read transaction: all it reads is of one moment. It may throw what SQLiteCpp throws. Blocks while
-  // all connections are in use by other readers.
+  // Runs `body` in a read transaction: all it reads is of one moment. It may throw what SQLiteCpp
+  // throws. Blocks while all connections are in use by other readers.
   absl::Status Read(const std::function<absl::Status(Connection&)>& body) ANNEAL_EXCLUDES(mutex_);
 
  private:

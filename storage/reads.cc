@@ -48,7 +48,8 @@ std::vector<Attempt> ReadAttempts(Connection& connection, JobId id) {
   Query query(connection, sql::kAttempts);
   query.Bind(id);
   while (query.Step()) {
-    attempts.push_back({query.Int64(0), query.Int64(1), query.Int64(2), query.Text(3), query.Text(4)});
+    attempts.push_back(
+        {query.Int64(0), query.Int64(1), query.Int64(2), query.Text(3), query.Text(4)});
   }
   return attempts;
 }
@@ -115,8 +116,8 @@ absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   return job;
 }
 
-// One scan a state, each stopping at the limit, instead of one with IN, which would either collect and sort every job of
-// these states or walk past every job of the others.
+// One scan a state, each stopping at the limit, instead of one with IN, which would either collect
+// and sort every job of these states or walk past every job of the others.
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query) {
   const int64_t before = query.before_id > 0 ? query.before_id : kMaxInt64;
   const int64_t limit = Limit(query.limit);
@@ -144,10 +145,11 @@ std::vector<Job> ReadQueued(Connection& connection) {
   return jobs;
 }
 
-absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection, const EpochQuery& query) {
+absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
+                                                    const EpochQuery& query) {
   if (!HasJob(connection, query.job_id)) return NoSuchJob(query.job_id);
-  std::vector<EpochRecord> epochs = ReadEpochRange(connection, query.job_id, query.after_epoch,
-                                                   kMaxInt64, Limit(query.limit));
+  std::vector<EpochRecord> epochs =
+      ReadEpochRange(connection, query.job_id, query.after_epoch, kMaxInt64, Limit(query.limit));
   if (query.metrics.empty()) return epochs;
   const std::unordered_set<std::string> wanted(query.metrics.begin(), query.metrics.end());
   for (EpochRecord& record : epochs) {
@@ -183,9 +185,7 @@ absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId i
         event.what.emplace<EpochRecord>().epoch = epoch;  // the rest follows below
         break;
       }
-      case EventKind::kWarning:
-        event.what = JobEvent::Warning{query.Text(6)};
-        break;
+      case EventKind::kWarning: event.what = JobEvent::Warning{query.Text(6)}; break;
       case EventKind::kResult: {
         std::optional<TrainingResult> result = ReadResult(connection, id);
         if (!result) {
@@ -195,15 +195,15 @@ absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId i
         break;
       }
       default:
-        return DamagedStatus(connection.path(),
-                             absl::StrCat("event ", event.sequence, " of job ", id,
-                                          " is of no known kind"));
+        return DamagedStatus(connection.path(), absl::StrCat("event ", event.sequence, " of job ",
+                                                             id, " is of no known kind"));
     }
   }
   if (last_epoch == 0) return events;
 
   std::unordered_map<int64_t, EpochRecord> epochs;
-  for (EpochRecord& record : ReadEpochRange(connection, id, first_epoch - 1, last_epoch, kMaxInt64)) {
+  for (EpochRecord& record :
+       ReadEpochRange(connection, id, first_epoch - 1, last_epoch, kMaxInt64)) {
     const int64_t epoch = record.epoch;
     epochs.emplace(epoch, std::move(record));
   }

@@ -1,5 +1,5 @@
-// Reads of one connection, inside a transaction of the caller. They throw what SQLiteCpp throws: call them within
-// Connection::Guard(). Contracts are those of Store.
+// Reads of one connection, inside a transaction of the caller. They throw what SQLiteCpp throws:
+// call them within Connection::Guard(). Contracts are those of Store.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ absl::Status NoSuchJob(JobId id);
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
 std::vector<Job> ReadQueued(Connection& connection);
-absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection, const EpochQuery& query);
+absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
+                                                    const EpochQuery& query);
 absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId id,
                                                  int64_t after_sequence, int64_t limit);
 

@@ -48,10 +48,9 @@ absl::StatusOr<int64_t> CheckedVersion(Connection& connection, int64_t newest) {
     const bool empty = application == 0 && version == 0 &&
                        Number(connection, "SELECT count(*) FROM sqlite_schema") == 0;
     if (application != kApplicationId && !empty) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("database '", connection.path(),
-                       "' belongs to another program (application_id ", application, ", not ",
-                       kApplicationId, "); name another file, or move this one away"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "database '", connection.path(), "' belongs to another program (application_id ",
+          application, ", not ", kApplicationId, "); name another file, or move this one away"));
     }
     if (version > newest) {
       return absl::FailedPreconditionError(absl::StrCat(

@@ -1,11 +1,11 @@
-// Every statement that reads or writes jobs, in one place, so that a test can ask SQLite how it would run them.
-// Parameters are numbered in the order in which they are bound.
+// Every statement that reads or writes jobs, in one place, so that a test can ask SQLite how it
+// would run them. Parameters are numbered in the order in which they are bound.
 #pragma once
 
 namespace anneal::sql {
 
 // What ReadJobRow() reads, in its order.
-#define ANNEAL_JOB_COLUMNS                                                                   \
+#define ANNEAL_JOB_COLUMNS                                                                        \
   "id, name, state, stop_reason, message, priority, create_time_us, start_time_us, end_time_us, " \
   "spec_sha256, attempt_count "
 
@@ -23,7 +23,8 @@ inline constexpr char kNewestJobsOfState[] =
     "SELECT " ANNEAL_JOB_COLUMNS
     "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) AND state = ?4 "
     "ORDER BY id DESC LIMIT ?3";
-// 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take jobs_by_state and sort.
+// 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take
+// jobs_by_state and sort.
 inline constexpr char kQueuedJobs[] =
     "SELECT " ANNEAL_JOB_COLUMNS
     "FROM jobs INDEXED BY jobs_queued WHERE state = 1 ORDER BY priority DESC, id";
@@ -87,7 +88,8 @@ inline constexpr char kInsertResultMetric[] =
     "INSERT INTO result_metrics (job_id, metric, value) VALUES (?1, ?2, ?3)";
 
 inline constexpr char kInsertEvent[] =
-    "INSERT INTO events (job_id, sequence, time_us, kind, state, stop_reason, attempt, text, epoch) "
+    "INSERT INTO events (job_id, sequence, time_us, kind, state, stop_reason, attempt, text, "
+    "epoch) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 #undef ANNEAL_JOB_COLUMNS

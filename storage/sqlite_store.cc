@@ -61,9 +61,9 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   RETURN_IF_ERROR(CheckContent(*connection));
   RETURN_IF_ERROR(Migrate(*connection, Migrations()));
   RETURN_IF_ERROR(Configure(*connection));
-  ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> readers,
-                   ReaderPool::Open(absolute, options.readers, options.busy_timeout_ms,
-                                    options.vfs));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<ReaderPool> readers,
+      ReaderPool::Open(absolute, options.readers, options.busy_timeout_ms, options.vfs));
   auto writer = std::make_unique<GroupCommit>(std::move(connection),
                                               static_cast<size_t>(std::max(options.max_group, 1)));
   return std::unique_ptr<SqliteStore>(
@@ -82,8 +82,7 @@ absl::StatusOr<T> SqliteStore::Write(
 }
 
 template <typename T>
-absl::StatusOr<T> SqliteStore::Read(
-    const std::function<absl::StatusOr<T>(Connection&)>& read) {
+absl::StatusOr<T> SqliteStore::Read(const std::function<absl::StatusOr<T>(Connection&)>& read) {
   std::optional<T> value;
   RETURN_IF_ERROR(readers_->Read([&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(value, read(connection));
@@ -93,9 +92,8 @@ absl::StatusOr<T> SqliteStore::Read(
 }
 
 absl::StatusOr<CreatedJob> SqliteStore::CreateJob(const NewJob& job) {
-  return Write<CreatedJob>([&](Connection& connection, int64_t now_us) {
-    return WriteJob(connection, job, now_us);
-  });
+  return Write<CreatedJob>(
+      [&](Connection& connection, int64_t now_us) { return WriteJob(connection, job, now_us); });
 }
 
 absl::StatusOr<StartedAttempt> SqliteStore::BeginAttempt(JobId id, const std::string& fingerprint) {
@@ -133,9 +131,8 @@ absl::StatusOr<JobEvent> SqliteStore::ChangeState(JobId id, JobState from, JobSt
 }
 
 absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted() {
-  return Write<std::vector<JobId>>([&](Connection& connection, int64_t now_us) {
-    return WriteRecovery(connection, now_us);
-  });
+  return Write<std::vector<JobId>>(
+      [&](Connection& connection, int64_t now_us) { return WriteRecovery(connection, now_us); });
 }
 
 absl::Status SqliteStore::DeleteJob(JobId id) {
@@ -147,7 +144,8 @@ absl::StatusOr<Job> SqliteStore::GetJob(JobId id) {
 }
 
 absl::StatusOr<std::vector<Job>> SqliteStore::ListJobs(const JobQuery& query) {
-  return Read<std::vector<Job>>([&](Connection& connection) { return ReadJobs(connection, query); });
+  return Read<std::vector<Job>>(
+      [&](Connection& connection) { return ReadJobs(connection, query); });
 }
 
 absl::StatusOr<std::vector<Job>> SqliteStore::ListQueued() {
@@ -161,9 +159,8 @@ absl::StatusOr<std::vector<EpochRecord>> SqliteStore::ListEpochs(const EpochQuer
 
 absl::StatusOr<std::vector<JobEvent>> SqliteStore::ListEvents(JobId id, int64_t after_sequence,
                                                               int64_t limit) {
-  return Read<std::vector<JobEvent>>([&](Connection& connection) {
-    return ReadEvents(connection, id, after_sequence, limit);
-  });
+  return Read<std::vector<JobEvent>>(
+      [&](Connection& connection) { return ReadEvents(connection, id, after_sequence, limit); });
 }
 
 absl::Status SqliteStore::LimitSize(int64_t bytes) {

@@ -1,5 +1,5 @@
-// The store on SQLite: one file in WAL mode (with FILE-wal and FILE-shm beside it while it is open), one writer with
-// group commit, a pool of readers. See store.h for what it promises.
+// The store on SQLite: one file in WAL mode (with FILE-wal and FILE-shm beside it while it is
+// open), one writer with group commit, a pool of readers. See store.h for what it promises.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,12 @@ class SqliteStore final : public Store {
     int64_t waiting = 0;    // mutations that wait for the writer now
   };
 
-  // Opens the database at `path`, creates it where there is none, migrates it where it is older. `clock` must outlive the
-  // store. Reads the whole file once (PRAGMA quick_check).
+  // Opens the database at `path`, creates it where there is none, migrates it where it is older.
+  // `clock` must outlive the store. Reads the whole file once (PRAGMA quick_check).
   //
-  // FAILED_PRECONDITION: the folder does not exist or is not writable; the file is another program's database or one of a
-  // newer Anneal. DATA_LOSS: the file is damaged; the message says what a person can do.
+  // FAILED_PRECONDITION: the folder does not exist or is not writable; the file is another
+  // program's database or one of a newer Anneal. DATA_LOSS: the file is damaged; the message says
+  // what a person can do.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path,
                                                            const Clock& clock,
                                                            const Options& options);
@@ -67,8 +68,8 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,
                                                    int64_t limit) override;
 
-  // The file may not grow beyond `bytes` (rounded up to pages; never below its present size) until this is called again or
-  // the store is closed: what does not fit is RESOURCE_EXHAUSTED.
+  // The file may not grow beyond `bytes` (rounded up to pages; never below its present size) until
+  // this is called again or the store is closed: what does not fit is RESOURCE_EXHAUSTED.
   absl::Status LimitSize(int64_t bytes);
 
   Counters GetCounters() const;

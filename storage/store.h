@@ -79,9 +79,9 @@ class Store {
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.
   virtual absl::StatusOr<StartedAttempt> BeginAttempt(JobId id, const std::string& fingerprint) = 0;
 
-  // Stores the epoch (time_us and attempt are filled in here). Nothing is returned where this epoch is already stored,
-  // by an earlier attempt: the first row stays. The job must be active and `attempt` its open one, else ABORTED.
-  // NOT_FOUND.
+  // Stores the epoch (time_us and attempt are filled in here). Nothing is returned where this epoch
+  // is already stored, by an earlier attempt: the first row stays. The job must be active and
+  // `attempt` its open one, else ABORTED. NOT_FOUND.
   virtual absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
                                                               const EpochRecord& record) = 0;
 
@@ -89,14 +89,14 @@ class Store {
   virtual absl::StatusOr<JobEvent> AppendWarning(JobId id, const std::string& text) = 0;
 
   // Ends the attempt and changes the state; a result becomes an event before that of the state.
-  // ABORTED: the state is not `end.from`, or `attempt` is not the open one. NOT_FOUND. INTERNAL: no transition leads from
-  // `end.from` to `end.to`, or it does not leave the active states.
+  // ABORTED: the state is not `end.from`, or `attempt` is not the open one. NOT_FOUND. INTERNAL: no
+  // transition leads from `end.from` to `end.to`, or it does not leave the active states.
   virtual absl::StatusOr<std::vector<JobEvent>> EndAttempt(JobId id, int64_t attempt,
                                                            const AttemptEnd& end) = 0;
 
   // A change of state outside attempts' begin and end, such as RUNNING -> CANCELLING or QUEUED -> CANCELLED.
-  // ABORTED: the state is not `from`. NOT_FOUND. INTERNAL: no transition leads from `from` to `to`, or an attempt would
-  // begin or end with it (exactly one of them is active).
+  // ABORTED: the state is not `from`. NOT_FOUND. INTERNAL: no transition leads from `from` to `to`,
+  // or an attempt would begin or end with it (exactly one of them is active).
   virtual absl::StatusOr<JobEvent> ChangeState(JobId id, JobState from, JobState to,
                                                StopReason stop_reason,
                                                const std::string& message) = 0;

@@ -23,7 +23,8 @@ int RunCancel(Session& session, const Options& options) {
       session.PrintJson(job);
     } else {
       session.out() << "job " << Escape(job.id()) << " is "
-                    << Paint(StateName(job.state()), StateColor(job.state()), session.style()) << "\n";
+                    << Paint(StateName(job.state()), StateColor(job.state()), session.style())
+                    << "\n";
     }
   }
   return code;
@@ -33,7 +34,8 @@ int RunCancel(Session& session, const Options& options) {
 
 void AddCancel(CLI::App& app, Action& action) {
   auto [command, options] = AddVerb<Options>(
-      app, action, "cancel", "Stops jobs: a queued one at once, a running one within one batch", RunCancel);
+      app, action, "cancel", "Stops jobs: a queued one at once, a running one within one batch",
+      RunCancel);
   command->add_option("JOB", options->jobs, "Ids of jobs")->required()->type_name("");
   command->footer("Example:\n  anneal cancel 7");
 }

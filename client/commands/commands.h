@@ -1,7 +1,10 @@
-// One function a verb: it adds the verb to the command line, and, when the verb is chosen, sets the action to be done.
+// One function a verb: it adds the verb to the command line, and, when the verb is chosen, sets the
+// action to be done.
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "CLI/CLI.hpp"
 #include "client/session.h"
@@ -10,6 +13,7 @@ namespace anneal::client {
 
 struct Action {
   std::function<int(Session&)> run;  // the exit code
+  bool needs_server = true;          // and so an address that makes sense
 };
 
 void AddSubmit(CLI::App& app, Action& action);
@@ -26,21 +30,23 @@ void AddServer(CLI::App& app, Action& action);
 void AddHealth(CLI::App& app, Action& action);
 void AddVersion(CLI::App& app, Action& action);
 
-// Options are shared with the callback, which outlives this function.
-//   auto options = AddVerb<Options>(app, action, "show", "...", RunShow);
-// makes the subcommand, and has it run `run(session, options)`; returns both, for the options to be added.
+// A subcommand, and where its options are stored; they live as long as the action.
 template <typename Options>
 struct Verb {
   CLI::App* command;
   std::shared_ptr<Options> options;
 };
 
+// Adds the subcommand `name`, which has the action run `run` with its options. The caller adds the
+// options.
 template <typename Options>
-Verb<Options> AddVerb(CLI::App& app, Action& action, const std::string& name, const std::string& description,
-                      int (*run)(Session&, const Options&)) {
+Verb<Options> AddVerb(CLI::App& app, Action& action, const std::string& name,
+                      const std::string& description, int (*run)(Session&, const Options&),
+                      bool needs_server = true) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(name, description);
-  command->callback([&action, options, run] {
+  command->callback([&action, options, run, needs_server] {
+    action.needs_server = needs_server;
     action.run = [options, run](Session& session) { return run(session, *options); };
   });
   return {command, options};

@@ -33,10 +33,12 @@ int RunList(Session& session, const Options&) {
       splits += (splits.empty() ? "" : ", ") + split.name() + " " + FormatCount(split.samples());
     }
     const std::string source = dataset.source().empty() ? "generated" : dataset.source();
-    table.AddRow({dataset.name(), dataset.format(), FormatShape({dataset.shape().begin(), dataset.shape().end()}),
-                  std::to_string(dataset.class_names_size()), splits, dataset.loaded() ? "yes" : "no",
-                  dataset.error().empty() ? Table::Cell(source)
-                                          : Table::Cell(source + ": " + dataset.error(), Color::kRed)});
+    table.AddRow(
+        {dataset.name(), dataset.format(),
+         FormatShape({dataset.shape().begin(), dataset.shape().end()}),
+         std::to_string(dataset.class_names_size()), splits, dataset.loaded() ? "yes" : "no",
+         dataset.error().empty() ? Table::Cell(source)
+                                 : Table::Cell(source + ": " + dataset.error(), Color::kRed)});
   }
   session.out() << table.ToString(session.style());
   return kExitDone;

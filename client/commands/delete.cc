@@ -31,7 +31,8 @@ int RunDelete(Session& session, const Options& options) {
 
 void AddDelete(CLI::App& app, Action& action) {
   auto [command, options] =
-      AddVerb<Options>(app, action, "delete", "Removes jobs that have ended, with all that is stored of them", RunDelete);
+      AddVerb<Options>(app, action, "delete",
+                       "Removes jobs that have ended, with all that is stored of them", RunDelete);
   command->add_option("JOB", options->jobs, "Ids of jobs")->required()->type_name("");
   command->footer("Example:\n  anneal delete 7");
 }

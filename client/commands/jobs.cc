@@ -27,7 +27,8 @@ absl::StatusOr<v1::Job::State> ParseState(std::string text) {
   for (int i = v1::Job::State_MIN + 1; i <= v1::Job::State_MAX; ++i) {
     names += (names.empty() ? "" : ", ") + StateName(static_cast<v1::Job::State>(i));
   }
-  return absl::InvalidArgumentError("--state: there is no state \"" + Escape(text) + "\"; there are: " + names);
+  return absl::InvalidArgumentError("--state: there is no state \"" + Escape(text) +
+                                    "\"; there are: " + names);
 }
 
 // What says most about how good a job is.
@@ -48,34 +49,52 @@ std::string RunTime(const v1::Job& job, int64_t now_us) {
   return FormatDuration(end_us - TimestampUs(job.start_time()));
 }
 
-void PrintJobs(Session& session, const v1::ListJobsResponse& jobs) {
-  if (jobs.jobs().empty()) {
+// "3/30"
+std::string EpochText(const v1::Job& job) {
+  const v1::Progress& progress = job.progress();
+  if (progress.epochs() == 0) return "";
+  return std::to_string(progress.epoch()) + "/" + std::to_string(progress.epochs());
+}
+
+// The state, and what there is to say about it.
+std::string StateText(const v1::Job& job) {
+  std::string state = StateName(job.state());
+  if (job.state() == v1::Job::QUEUED && job.queue_position() > 0) {
+    state += " #" + std::to_string(job.queue_position());
+  } else if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED &&
+             job.stop_reason() != v1::Job::COMPLETED) {
+    state += " (" + StopReasonName(job.stop_reason()) + ")";
+  }
+  return state;
+}
+
+void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
+  if (answer.jobs().empty()) {
     session.out() << "no jobs\n";
     return;
   }
   const Style style = session.style();
   const int64_t now_us = session.environment().clock->NowUs();
+  const bool progress = std::any_of(answer.jobs().begin(), answer.jobs().end(),
+                                    [](const v1::Job& job) { return job.progress().epochs() > 0; });
   Table table;
   table.AddColumn("ID", Table::Align::kRight);
   table.AddColumn("NAME");
   table.AddColumn("STATE");
-  table.AddColumn("EPOCH", Table::Align::kRight);
-  table.AddColumn("METRIC");
+  if (progress) table.AddColumn("EPOCH", Table::Align::kRight);
+  if (progress) table.AddColumn("METRIC");
   table.AddColumn("CREATED");
   table.AddColumn("RAN", Table::Align::kRight);
-  for (const v1::Job& job : jobs.jobs()) {
-    std::string state = StateName(job.state());
-    if (job.state() == v1::Job::QUEUED && job.queue_position() > 0) {
-      state += " #" + std::to_string(job.queue_position());
-    } else if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED && job.stop_reason() != v1::Job::COMPLETED) {
-      state += " (" + StopReasonName(job.stop_reason()) + ")";
-    }
-    std::string epoch;
-    if (job.progress().epochs() > 0) {
-      epoch = std::to_string(job.progress().epoch()) + "/" + std::to_string(job.progress().epochs());
-    }
-    table.AddRow({job.id(), Shorten(Escape(job.name()), kNameColumns, style), {state, StateColor(job.state())}, epoch,
-                  BestKnownMetric(job), FormatTime(job.create_time()), RunTime(job, now_us)});
+  for (const v1::Job& job : answer.jobs()) {
+    std::vector<Table::Cell> row;
+    row.emplace_back(job.id());
+    row.emplace_back(Shorten(Escape(job.name()), kNameColumns, style));
+    row.emplace_back(StateText(job), StateColor(job.state()));
+    if (progress) row.emplace_back(EpochText(job));
+    if (progress) row.emplace_back(BestKnownMetric(job));
+    row.emplace_back(FormatTime(job.create_time()));
+    row.emplace_back(RunTime(job, now_us));
+    table.AddRow(std::move(row));
   }
   session.out() << table.ToString(style);
 }
@@ -87,7 +106,8 @@ int RunJobs(Session& session, const Options& options) {
     if (!state.ok()) return session.UsageError(state.status());
     request.add_states(*state);
   }
-  if (!IsUtf8(options.filter)) return session.UsageError(absl::InvalidArgumentError("--filter: is not UTF-8"));
+  if (!IsUtf8(options.filter))
+    return session.UsageError(absl::InvalidArgumentError("--filter: is not UTF-8"));
   request.set_name_contains(options.filter);
 
   v1::ListJobsResponse jobs;
@@ -117,18 +137,25 @@ int RunJobs(Session& session, const Options& options) {
 }  // namespace
 
 void AddJobs(CLI::App& app, Action& action) {
-  auto [command, options] = AddVerb<Options>(app, action, "jobs", "Lists jobs, newest first", RunJobs);
-  command->add_option("--state", options->states, "Only jobs in this state; may be repeated, or several with commas")
+  auto [command, options] =
+      AddVerb<Options>(app, action, "jobs", "Lists jobs, newest first", RunJobs);
+  command
+      ->add_option("--state", options->states,
+                   "Only jobs in this state; may be repeated, or several with commas")
       ->type_name("STATE")
       ->delimiter(',')
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
-  command->add_option("--filter", options->filter, "Only jobs whose name contains this (case matters)")->type_name("TEXT");
+  command
+      ->add_option("--filter", options->filter, "Only jobs whose name contains this (case matters)")
+      ->type_name("TEXT");
   command->add_option("--limit", options->limit, "At most so many (default 50; 0: all)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
-  command->footer("Examples:\n  anneal jobs --state running,queued\n  anneal jobs --filter cnn --limit 5 --output json");
+  command->footer(
+      "Examples:\n  anneal jobs --state running,queued\n  anneal jobs --filter cnn --limit 5 "
+      "--output json");
 }
 
 }  // namespace anneal::client

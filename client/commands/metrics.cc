@@ -45,13 +45,14 @@ void PrintCsv(Session& session, const v1::ListEpochMetricsResponse& answer) {
   for (const v1::EpochMetrics& epoch : answer.epochs()) {
     for (const v1::Metric& metric : epoch.metrics()) {
       session.out() << CsvField(Escape(epoch.job_id())) << "," << epoch.epoch() << ","
-                    << CsvField(Escape(metric.name())) << "," << FormatExact(metric.value()) << "\n";
+                    << CsvField(Escape(metric.name())) << "," << FormatExact(metric.value())
+                    << "\n";
     }
   }
 }
 
-void PrintTable(Session& session, const v1::ListEpochMetricsResponse& answer, const std::vector<std::string>& names,
-                bool several_jobs) {
+void PrintTable(Session& session, const v1::ListEpochMetricsResponse& answer,
+                const std::vector<std::string>& names, bool several_jobs) {
   Table table;
   if (several_jobs) table.AddColumn("JOB", Table::Align::kRight);
   table.AddColumn("EPOCH", Table::Align::kRight);
@@ -72,8 +73,8 @@ void PrintTable(Session& session, const v1::ListEpochMetricsResponse& answer, co
 }
 
 // One chart for a metric and its val_ twin; a curve for each job and metric.
-void PrintCharts(Session& session, const v1::ListEpochMetricsResponse& answer, const std::vector<std::string>& names,
-                 bool several_jobs) {
+void PrintCharts(Session& session, const v1::ListEpochMetricsResponse& answer,
+                 const std::vector<std::string>& names, bool several_jobs) {
   const Style style = session.style();
   std::vector<std::string> bases;
   for (const std::string& name : names) {
@@ -108,7 +109,9 @@ void PrintCharts(Session& session, const v1::ListEpochMetricsResponse& answer, c
 }
 
 int RunMetrics(Session& session, const Options& options) {
-  const std::string format = !options.format.empty() ? options.format : session.json() ? "json" : "table";
+  const std::string format = !options.format.empty() ? options.format
+                             : session.json()        ? "json"
+                                                     : "table";
   v1::ListEpochMetricsRequest request;
   std::set<std::string> distinct;
   for (const std::string& job : options.jobs) {
@@ -119,7 +122,8 @@ int RunMetrics(Session& session, const Options& options) {
   v1::ListEpochMetricsResponse answer;
   do {
     v1::ListEpochMetricsResponse page;
-    const grpc::Status status = session.Call(&v1::JobService::Stub::ListEpochMetrics, request, &page);
+    const grpc::Status status =
+        session.Call(&v1::JobService::Stub::ListEpochMetrics, request, &page);
     if (!status.ok()) return session.Fail(status);
     for (v1::EpochMetrics& epoch : *page.mutable_epochs()) *answer.add_epochs() = std::move(epoch);
     request.set_page_token(page.next_page_token());
@@ -143,22 +147,25 @@ int RunMetrics(Session& session, const Options& options) {
 }  // namespace
 
 void AddMetrics(CLI::App& app, Action& action) {
-  auto [command, options] =
-      AddVerb<Options>(app, action, "metrics", "Prints and draws what was measured in every epoch", RunMetrics);
+  auto [command, options] = AddVerb<Options>(
+      app, action, "metrics", "Prints and draws what was measured in every epoch", RunMetrics);
   command->add_option("JOB", options->jobs, "Ids of jobs")->required()->type_name("");
-  command->add_option("--metric", options->metrics, "Only this one, such as val_loss; may be repeated")
+  command
+      ->add_option("--metric", options->metrics, "Only this one, such as val_loss; may be repeated")
       ->type_name("NAME")
       ->expected(1)
       ->take_all()
       ->allow_extra_args(false);
   command
       ->add_option("--format", options->format,
-                   "table (the default) with a chart; csv with the columns job,epoch,metric,value at full precision; json")
+                   "table (the default) with a chart; csv with the columns job,epoch,metric,value "
+                   "at full precision; json")
       ->type_name("table|csv|json")
       ->check(CLI::IsMember(std::set<std::string>{"table", "csv", "json"}));
   command->add_flag("--no-chart", options->no_chart, "Only the table");
   command->footer(
-      "Examples:\n  anneal metrics 7\n  anneal metrics 7 8 --metric val_accuracy\n  anneal metrics 7 --format csv > 7.csv");
+      "Examples:\n  anneal metrics 7\n  anneal metrics 7 8 --metric val_accuracy\n  anneal metrics "
+      "7 --format csv > 7.csv");
 }
 
 }  // namespace anneal::client

@@ -1,5 +1,6 @@
-#include "client/commands/commands.h"
 #include "client/recipes.h"
+
+#include "client/commands/commands.h"
 #include "nlohmann/json.hpp"
 
 namespace anneal::client {
@@ -13,11 +14,12 @@ int RunRecipes(Session& session, const Options& options) {
   if (!options.name.empty()) {
     const Recipe* recipe = FindRecipe(options.name);
     if (recipe == nullptr) {
-      return session.UsageError(absl::InvalidArgumentError("there is no recipe \"" + Escape(options.name) +
-                                                           "\"; there are: " + RecipeNames()));
+      return session.UsageError(absl::InvalidArgumentError(
+          "there is no recipe \"" + Escape(options.name) + "\"; there are: " + RecipeNames()));
     }
     if (session.json()) {
-      session.out() << nlohmann::json{{"name", recipe->name}, {"text", recipe->text}}.dump() << "\n";
+      session.out() << nlohmann::json{{"name", recipe->name}, {"text", recipe->text}}.dump()
+                    << "\n";
     } else {
       session.out() << recipe->text;
     }
@@ -28,7 +30,8 @@ int RunRecipes(Session& session, const Options& options) {
   table.AddColumn("WHAT");
   for (const Recipe& recipe : Recipes()) {
     if (session.json()) {
-      session.out() << nlohmann::json{{"name", recipe.name}, {"title", RecipeTitle(recipe)}}.dump() << "\n";
+      session.out() << nlohmann::json{{"name", recipe.name}, {"title", RecipeTitle(recipe)}}.dump()
+                    << "\n";
     }
     table.AddRow({std::string(recipe.name), std::string(RecipeTitle(recipe))});
   }
@@ -40,9 +43,12 @@ int RunRecipes(Session& session, const Options& options) {
 
 void AddRecipes(CLI::App& app, Action& action) {
   auto [command, options] = AddVerb<Options>(
-      app, action, "recipes", "Lists the job files that ship with the client, or prints one", RunRecipes);
+      app, action, "recipes", "Lists the job files that ship with the client, or prints one",
+      RunRecipes, /*needs_server=*/false);
   command->add_option("NAME", options->name, "The one to print")->type_name("");
-  command->footer("Examples:\n  anneal recipes\n  anneal recipes quickstart > mine.textproto\n  anneal submit recipe:quickstart");
+  command->footer(
+      "Examples:\n  anneal recipes\n  anneal recipes quickstart > mine.textproto\n  anneal submit "
+      "recipe:quickstart");
 }
 
 }  // namespace anneal::client

@@ -43,8 +43,8 @@ int RunServer(Session& session, const Options&) {
 }  // namespace
 
 void AddServer(CLI::App& app, Action& action) {
-  auto [command, options] =
-      AddVerb<Options>(app, action, "server", "Shows the daemon: version, devices, workers, load", RunServer);
+  auto [command, options] = AddVerb<Options>(
+      app, action, "server", "Shows the daemon: version, devices, workers, load", RunServer);
   command->footer("Example:\n  anneal --server unix:/run/anneal/anneald.sock server");
 }
 

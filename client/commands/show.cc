@@ -41,9 +41,12 @@ void PrintAttempts(Session& session, const v1::Job& job) {
   table.AddColumn("FINGERPRINT");
   for (const v1::Attempt& attempt : job.attempts()) {
     const std::string ran =
-        attempt.has_end_time() ? FormatDuration(TimestampUs(attempt.end_time()) - TimestampUs(attempt.start_time())) : "";
+        attempt.has_end_time()
+            ? FormatDuration(TimestampUs(attempt.end_time()) - TimestampUs(attempt.start_time()))
+            : "";
     table.AddRow({std::to_string(attempt.number()), FormatTime(attempt.start_time()), ran,
-                  attempt.outcome().empty() ? "under way" : attempt.outcome(), attempt.fingerprint()});
+                  attempt.outcome().empty() ? "under way" : attempt.outcome(),
+                  attempt.fingerprint()});
   }
   session.out() << table.ToString(session.style());
 }
@@ -56,8 +59,10 @@ void PrintJob(Session& session, const v1::Job& job) {
   table.AddRow({"job", job.id()});
   table.AddRow({"name", job.name()});
   std::string state = StateName(job.state());
-  if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED) state += " (" + StopReasonName(job.stop_reason()) + ")";
-  if (job.queue_position() > 0) state += ", number " + std::to_string(job.queue_position()) + " in the queue";
+  if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED)
+    state += " (" + StopReasonName(job.stop_reason()) + ")";
+  if (job.queue_position() > 0)
+    state += ", number " + std::to_string(job.queue_position()) + " in the queue";
   table.AddRow({"state", {state, StateColor(job.state())}});
   if (!job.message().empty()) table.AddRow({"message", job.message()});
   if (job.priority() != 0) table.AddRow({"priority", std::to_string(job.priority())});
@@ -67,11 +72,14 @@ void PrintJob(Session& session, const v1::Job& job) {
   }
   const v1::Progress& progress = job.progress();
   if (progress.epochs() > 0) {
-    std::string text = std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
+    std::string text =
+        std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
     if (progress.batches() > 0 && !IsTerminal(job.state())) {
-      text += ", batch " + std::to_string(progress.batch()) + " of " + std::to_string(progress.batches());
+      text += ", batch " + std::to_string(progress.batch()) + " of " +
+              std::to_string(progress.batches());
     }
-    if (progress.remaining_us() > 0) text += ", about " + FormatDuration(progress.remaining_us()) + " to go";
+    if (progress.remaining_us() > 0)
+      text += ", about " + FormatDuration(progress.remaining_us()) + " to go";
     table.AddRow({"epoch", text});
   }
   for (const v1::Metric& metric : OrderMetrics(progress.metrics())) {
@@ -81,8 +89,10 @@ void PrintJob(Session& session, const v1::Job& job) {
     for (const v1::Metric& metric : OrderMetrics(job.result().metrics())) {
       table.AddRow({metric.name(), FormatMetric(metric.value())});
     }
-    if (job.result().best_epoch() > 0) table.AddRow({"best epoch", std::to_string(job.result().best_epoch())});
-    if (!job.result().weights_sha256().empty()) table.AddRow({"weights", "sha256 " + job.result().weights_sha256()});
+    if (job.result().best_epoch() > 0)
+      table.AddRow({"best epoch", std::to_string(job.result().best_epoch())});
+    if (!job.result().weights_sha256().empty())
+      table.AddRow({"weights", "sha256 " + job.result().weights_sha256()});
   }
   if (!job.spec_sha256().empty()) table.AddRow({"spec", "sha256 " + job.spec_sha256()});
   session.out() << table.ToString(style);
@@ -96,7 +106,8 @@ int RunShow(Session& session, const Options& options) {
   const grpc::Status status = session.Call(&v1::JobService::Stub::GetJob, request, &job);
   if (!status.ok()) return session.Fail(status);
   if (session.json()) {
-    session.PrintJson(options.spec ? static_cast<const google::protobuf::Message&>(job.spec()) : job);
+    session.PrintJson(options.spec ? static_cast<const google::protobuf::Message&>(job.spec())
+                                   : job);
   } else if (options.spec) {
     session.out() << JobFileText(job.spec());
   } else {
@@ -108,9 +119,11 @@ int RunShow(Session& session, const Options& options) {
 }  // namespace
 
 void AddShow(CLI::App& app, Action& action) {
-  auto [command, options] = AddVerb<Options>(app, action, "show", "Shows all that is known of a job", RunShow);
+  auto [command, options] =
+      AddVerb<Options>(app, action, "show", "Shows all that is known of a job", RunShow);
   command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
-  command->add_flag("--spec", options->spec, "Prints the job's own job file instead, ready to be submitted again");
+  command->add_flag("--spec", options->spec,
+                    "Prints the job's own job file instead, ready to be submitted again");
   command->footer("Examples:\n  anneal show 7\n  anneal show 7 --spec > again.textproto");
 }
 

@@ -33,9 +33,10 @@ std::string RandomId() {
   return id;
 }
 
-// A daemon that answers UNAVAILABLE, or goes away in the middle, may or may not have made the job; with the same request
-// id asking again is safe.
-grpc::Status CreateWithRetries(Session& session, const v1::CreateJobRequest& request, v1::CreateJobResponse* response) {
+// A daemon that answers UNAVAILABLE, or goes away in the middle, may or may not have made the job;
+// with the same request id asking again is safe.
+grpc::Status CreateWithRetries(Session& session, const v1::CreateJobRequest& request,
+                               v1::CreateJobResponse* response) {
   if (grpc::Status status = session.Connect(); !status.ok()) return status;
   const std::atomic<bool> never{false};
   const int64_t begin_us = session.environment().clock->MonotonicUs();
@@ -76,14 +77,18 @@ int RunSubmit(Session& session, const Options& options) {
 }  // namespace
 
 void AddSubmit(CLI::App& app, Action& action) {
-  auto [command, options] = AddVerb<Options>(app, action, "submit", "Queues a job and prints its id", RunSubmit);
+  auto [command, options] =
+      AddVerb<Options>(app, action, "submit", "Queues a job and prints its id", RunSubmit);
   AddJobOptions(*command, options->job);
-  command->add_option("--priority", options->priority, "Higher runs first (default 0)")->type_name("N");
-  command->add_flag("--watch", options->watch, "Follows the job to its end; Ctrl-C leaves it running");
+  command->add_option("--priority", options->priority, "Higher runs first (default 0)")
+      ->type_name("N");
+  command->add_flag("--watch", options->watch,
+                    "Follows the job to its end; Ctrl-C leaves it running");
   command->footer(
       "Examples:\n"
       "  anneal submit recipe:quickstart --watch\n"
-      "  anneal submit my.textproto --set training.epochs=3 --set training.optimizer.nadam.learning_rate=1e-4");
+      "  anneal submit my.textproto --set training.epochs=3 --set "
+      "training.optimizer.nadam.learning_rate=1e-4");
 }
 
 }  // namespace anneal::client

@@ -19,7 +19,8 @@ void PrintSummary(Session& session, const v1::NetworkSummary& summary) {
   table.AddColumn("PARAMETERS", Table::Align::kRight);
   table.AddRow({"(input)", "", FormatShape(Shape(summary.input_shape())), ""});
   for (const v1::NetworkSummary::Row& row : summary.rows()) {
-    table.AddRow({row.name(), row.kind(), FormatShape(Shape(row.output_shape())), FormatCount(row.parameters())});
+    table.AddRow({row.name(), row.kind(), FormatShape(Shape(row.output_shape())),
+                  FormatCount(row.parameters())});
   }
   session.out() << table.ToString(session.style()) << "\n";
 
@@ -32,7 +33,8 @@ void PrintSummary(Session& session, const v1::NetworkSummary& summary) {
     parameters += " (" + FormatCount(summary.trainable_parameters()) + " trainable)";
   }
   totals.AddRow({"parameters", parameters});
-  totals.AddRow({"memory", FormatBytes(summary.memory_bytes()) + " (estimate, without the data set)"});
+  totals.AddRow(
+      {"memory", FormatBytes(summary.memory_bytes()) + " (estimate, without the data set)"});
   totals.AddRow({"work", FormatCount(summary.flops_per_sample()) + " flops a sample, forward"});
   session.out() << totals.ToString(session.style());
 }
@@ -60,7 +62,8 @@ int RunValidate(Session& session, const JobOptions& options) {
 
 void AddValidate(CLI::App& app, Action& action) {
   auto [command, options] = AddVerb<JobOptions>(
-      app, action, "validate", "Judges a job file without queueing it: layers, parameters, memory, warnings, violations",
+      app, action, "validate",
+      "Judges a job file without queueing it: layers, parameters, memory, warnings, violations",
       RunValidate);
   AddJobOptions(*command, *options);
   command->footer("Example:\n  anneal validate recipe:cifar10-cnn --set training.batch_size=64");

@@ -1,6 +1,7 @@
+#include "server/core/version.h"
+
 #include "client/commands/commands.h"
 #include "nlohmann/json.hpp"
-#include "server/core/version.h"
 
 namespace anneal::client {
 namespace {
@@ -20,7 +21,8 @@ int RunVersion(Session& session, const Options&) {
 
 void AddVersion(CLI::App& app, Action& action) {
   auto [command, options] =
-      AddVerb<Options>(app, action, "version", "Prints the version of this client; needs no daemon", RunVersion);
+      AddVerb<Options>(app, action, "version", "Prints the version of this client; needs no daemon",
+                       RunVersion, /*needs_server=*/false);
   command->footer("Example:\n  anneal version");
 }
 

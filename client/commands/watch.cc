@@ -24,11 +24,12 @@ int RunWatch(Session& session, const Options& options) {
 }  // namespace
 
 void AddWatch(CLI::App& app, Action& action) {
-  auto [command, options] =
-      AddVerb<Options>(app, action, "watch", "Follows a job from its beginning to its end", RunWatch);
+  auto [command, options] = AddVerb<Options>(
+      app, action, "watch", "Follows a job from its beginning to its end", RunWatch);
   command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
   command->footer(
-      "The exit code tells how the job ended: 0 SUCCEEDED, 1 FAILED or CANCELLED. Survives a restart of the daemon.\n"
+      "The exit code tells how the job ended: 0 SUCCEEDED, 1 FAILED or CANCELLED. Survives a "
+      "restart of the daemon.\n"
       "Example:\n  anneal watch 7");
 }
 

@@ -67,8 +67,7 @@ ProgressSnapshot ProgressCell::Snapshot(int64_t monotonic_us) const {
   const int64_t samples = counts.samples;
   if (samples > 0) {
     const auto count = static_cast<double>(samples);
-    snapshot.metrics.push_back(
-        {"accuracy", static_cast<double>(counts.correct) / count});
+    snapshot.metrics.push_back({"accuracy", static_cast<double>(counts.correct) / count});
     snapshot.metrics.push_back({"loss", counts.loss_sum / count});
   }
   for (const MetricValue& metric : last_metrics_) {
@@ -76,9 +75,11 @@ ProgressSnapshot ProgressCell::Snapshot(int64_t monotonic_us) const {
   }
   const int64_t in_epoch_us = std::max<int64_t>(1, monotonic_us - epoch_begin_us_);
   if (epoch_ > 0 && samples > 0) {
-    snapshot.samples_per_second = static_cast<double>(samples) * 1e6 / static_cast<double>(in_epoch_us);
+    snapshot.samples_per_second =
+        static_cast<double>(samples) * 1e6 / static_cast<double>(in_epoch_us);
   }
-  // An epoch lasts as long as the finished ones on average; before the first has finished, as its share so far says.
+  // An epoch lasts as long as the finished ones on average; before the first has finished, as its
+  // share so far says.
   double epoch_us = 0;
   if (finished_epochs_ > 0) {
     epoch_us = static_cast<double>(finished_us_) / static_cast<double>(finished_epochs_);
@@ -87,8 +88,8 @@ ProgressSnapshot ProgressCell::Snapshot(int64_t monotonic_us) const {
                static_cast<double>(samples);
   }
   if (epoch_ > 0 && epoch_us > 0) {
-    const double left = epoch_us * static_cast<double>(epochs_ - epoch_ + 1) -
-                        static_cast<double>(in_epoch_us);
+    const double left =
+        epoch_us * static_cast<double>(epochs_ - epoch_ + 1) - static_cast<double>(in_epoch_us);
     snapshot.remaining_us = std::max<int64_t>(1, static_cast<int64_t>(left));
   }
   return snapshot;

@@ -10,19 +10,22 @@
 
 namespace anneal {
 
-// One writer (the worker) and any number of readers. The writer stores the counts of every step into atomics (plain
-// stores on x86) and everything else under a lock once an epoch; readers put a snapshot together. A version number that is
-// odd while counts are being written makes readers look again, so that the counts of a snapshot belong together (a
-// sequence lock; all orders are acquire and release, no fences, which ThreadSanitizer does not know).
+// One writer (the worker) and any number of readers. The writer stores the counts of every step
+// into atomics (plain stores on x86) and everything else under a lock once an epoch; readers put a
+// snapshot together. A version number that is odd while counts are being written makes readers look
+// again, so that the counts of a snapshot belong together (a sequence lock; all orders are acquire
+// and release, no fences, which ThreadSanitizer does not know).
 class ProgressCell {
  public:
   // Once, when the attempt begins. `monotonic_us`: Clock::MonotonicUs() then.
-  void BeginAttempt(int64_t epochs, int64_t batches, int64_t samples_per_epoch, int64_t monotonic_us);
+  void BeginAttempt(int64_t epochs, int64_t batches, int64_t samples_per_epoch,
+                    int64_t monotonic_us);
 
   // At the start of each epoch (from 1).
   void BeginEpoch(int64_t epoch, int64_t monotonic_us);
 
-  // After each step; `batch` counts from 1; sums are over this epoch's samples so far. Never blocks or allocates.
+  // After each step; `batch` counts from 1; sums are over this epoch's samples so far. Never blocks
+  // or allocates.
   void Step(int64_t batch, int64_t samples, double loss_sum, int64_t correct) noexcept;
 
   // After each epoch's validation: the metrics to show until the next.

@@ -25,10 +25,12 @@ AttemptEnding EndingOf(absl::StatusOr<TrainingOutcome> trained, bool stop_reques
                         absl::StrCat("the engine failed: ", trained.status().ToString()));
   }
   AttemptEnding ending;
-  ending.kind = trained->succeeded() ? AttemptEnding::Kind::kSucceeded : AttemptEnding::Kind::kFailed;
+  ending.kind =
+      trained->succeeded() ? AttemptEnding::Kind::kSucceeded : AttemptEnding::Kind::kFailed;
   ending.stop_reason = trained->stop_reason;
   ending.message = std::move(trained->message);
-  if (trained->succeeded() || trained->result.epochs > 0) ending.result = std::move(trained->result);
+  if (trained->succeeded() || trained->result.epochs > 0)
+    ending.result = std::move(trained->result);
   return ending;
 }
 

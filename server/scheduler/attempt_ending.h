@@ -26,13 +26,14 @@ struct AttemptEnding {
 
 AttemptEnding FailedEnding(StopReason reason, std::string message);
 
-// What Engine::Train returned. `stop_requested`: whether anybody had asked it to stop; CANCELLED is an internal error
-// otherwise. A failed training's result is kept where it has finished an epoch.
+// What Engine::Train returned. `stop_requested`: whether anybody had asked it to stop; CANCELLED is
+// an internal error otherwise. A failed training's result is kept where it has finished an epoch.
 AttemptEnding EndingOf(absl::StatusOr<TrainingOutcome> trained, bool stop_requested);
 
-// The row that tells of `ending` for a job in state `from`, which must be active. A stop that finds the job CANCELLING
-// (or PAUSING) is the user's, one that finds it RUNNING is the daemon's: the job goes back to the queue. A training
-// that came to its own end before it saw the cancel keeps that end.
+// The row that tells of `ending` for a job in state `from`, which must be active. A stop that finds
+// the job CANCELLING (or PAUSING) is the user's, one that finds it RUNNING is the daemon's: the job
+// goes back to the queue. A training that came to its own end before it saw the cancel keeps that
+// end.
 AttemptEnd MakeAttemptEnd(JobState from, const AttemptEnding& ending);
 
 }  // namespace anneal

@@ -6,18 +6,19 @@
 namespace anneal {
 
 absl::Status AttemptObserver::OnEpoch(const EpochRecord& record) {
-  const absl::Status stored = RetryTransient(
-      [&] { return recorder_.AppendEpoch(id_, attempt_, record); }, storage_retry_us_, clock_, stop_);
+  const absl::Status stored =
+      RetryTransient([&] { return recorder_.AppendEpoch(id_, attempt_, record); },
+                     storage_retry_us_, clock_, stop_);
   if (!stored.ok()) {
-    error_ = absl::Status(stored.code(), absl::StrCat("epoch ", record.epoch, " could not be stored: ",
-                                                      stored.message()));
+    error_ = absl::Status(stored.code(), absl::StrCat("epoch ", record.epoch,
+                                                      " could not be stored: ", stored.message()));
   }
   return stored.ok() ? stored : error_;
 }
 
 void AttemptObserver::OnWarning(const std::string& text) {
-  (void)RetryTransient([&] { return recorder_.AppendWarning(id_, text); }, storage_retry_us_, clock_,
-                       stop_);
+  (void)RetryTransient([&] { return recorder_.AppendWarning(id_, text); }, storage_retry_us_,
+                       clock_, stop_);
 }
 
 }  // namespace anneal

@@ -30,10 +30,12 @@ class AttemptObserver final : public TrainingObserver {
   // An error is kept, see below.
   absl::Status OnEpoch(const EpochRecord& record) override;
 
-  // A warning that cannot be stored is dropped: the next epoch will meet the same trouble, and that one counts.
+  // A warning that cannot be stored is dropped: the next epoch will meet the same trouble, and that
+  // one counts.
   void OnWarning(const std::string& text) override;
 
-  // OK, or why an epoch could not be stored: a sentence for people. CANCELLED: because the job was stopped meanwhile.
+  // OK, or why an epoch could not be stored: a sentence for people. CANCELLED: because the job was
+  // stopped meanwhile.
   const absl::Status& error() const { return error_; }
 
  private:

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "anneal/v1/job.pb.h"
-#include "server/core/strings.h"
+#include "server/core/status_macros.h"
 #include "server/scheduler/attempt_observer.h"
 #include "server/scheduler/storage_retry.h"
 #include "server/spec/validated_spec.h"
@@ -15,12 +15,13 @@
 namespace anneal {
 namespace {
 
-// Of the device that the stored spec asks for. A spec that cannot be read, and an engine that throws, are reported by
-// the training, not here.
+// Of the device that the stored spec asks for. A spec that cannot be read, and an engine that
+// throws, are reported by the training, not here.
 std::string FingerprintFor(const Job& stored, const Engine& engine) {
   try {
     v1::JobSpec spec;
-    return spec.ParseFromString(stored.spec) ? engine.Fingerprint(spec.training().device()) : "unknown";
+    return spec.ParseFromString(stored.spec) ? engine.Fingerprint(spec.training().device())
+                                             : "unknown";
   } catch (...) {
     return "unknown";
   }
@@ -30,9 +31,11 @@ std::string Describe(const std::vector<Violation>& violations) {
   constexpr size_t kShown = 5;
   std::string text = "the spec, accepted when it was submitted, is not valid any more";
   for (size_t i = 0; i < std::min(violations.size(), kShown); ++i) {
-    absl::StrAppend(&text, i == 0 ? ": " : "; ", violations[i].field, ": ", violations[i].description);
+    absl::StrAppend(&text, i == 0 ? ": " : "; ", violations[i].field, ": ",
+                    violations[i].description);
   }
-  if (violations.size() > kShown) absl::StrAppend(&text, "; and ", violations.size() - kShown, " more");
+  if (violations.size() > kShown)
+    absl::StrAppend(&text, "; and ", violations.size() - kShown, " more");
   return text;
 }
 
@@ -42,10 +45,24 @@ AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token&
   const absl::StatusOr<Job> stored = store_.GetJob(job.id);
   if (!stored.ok()) return CannotBegin(job.id, stored.status());
   const std::string fingerprint = FingerprintFor(*stored, engine_);
-  if (job.stop.stop_requested()) return Result::kQueueAgain;  // no attempt for nothing
-  const absl::StatusOr<int64_t> attempt = recorder_.BeginAttempt(job.id, fingerprint);
+  if (stored->state == JobState::kQueued && job.stop.stop_requested()) return Result::kQueueAgain;
+  absl::StatusOr<int64_t> attempt = recorder_.BeginAttempt(job.id, fingerprint);
+  if (absl::IsAborted(attempt.status())) attempt = Adopt(job);
   if (!attempt.ok()) return CannotBegin(job.id, attempt.status());
   return WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+}
+
+// The job is not QUEUED. Where it has been cancelled there is nothing to do, and ABORTED is
+// returned. Where it is active, an earlier BeginAttempt was committed although the store answered
+// an error (no other worker has this job): that attempt is run, or the job would be shown as
+// running for ever.
+absl::StatusOr<int64_t> AttemptRunner::Adopt(RunningJob& job) {
+  ASSIGN_OR_RETURN(const Job now, store_.GetJob(job.id));
+  RETURN_IF_ERROR(recorder_.PublishNewest(job.id));
+  if (!IsActive(now.state)) return absl::AbortedError("it does not wait any more");
+  // Whoever has cancelled it could not know of this worker.
+  if (now.state == JobState::kCancelling) job.stop.request_stop();
+  return now.attempt_count;
 }
 
 AttemptRunner::Result AttemptRunner::CannotBegin(JobId id, const absl::Status& status) {
@@ -61,7 +78,8 @@ AttemptRunner::Result AttemptRunner::CannotBegin(JobId id, const absl::Status& s
 }
 
 AttemptEnding AttemptRunner::Train(const Job& stored, int64_t attempt, RunningJob& job) {
-  // One job can never stop the daemon. Engine::Train promises not to throw; this is for broken promises and bad_alloc.
+  // One job can never stop the daemon. Engine::Train promises not to throw; this is for broken
+  // promises and bad_alloc.
   try {
     return TrainOrThrow(stored, attempt, job);
   } catch (const std::exception& error) {
@@ -113,13 +131,14 @@ AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,
     }
     if (absl::IsNotFound(written)) return Result::kDone;
     if (absl::IsAborted(written)) {
-      // Cancelled meanwhile; or an earlier try was written although the store said otherwise.
+      // Cancelled meanwhile; or an earlier try was committed although the store answered an error.
       const absl::StatusOr<Job> now = store_.GetJob(id);
-      if (absl::IsNotFound(now.status()) || (now.ok() && !IsActive(now->state))) return Result::kDone;
-      if (now.ok() && now->state != from) {
+      if (now.ok() && IsActive(now->state) && now->state != from) {
         from = now->state;
         continue;
       }
+      if (now.ok() && !IsActive(now->state) && recorder_.PublishNewest(id).ok())
+        return Result::kDone;
     }
     if (!backoff.Wait(shutdown)) return Result::kDone;
   }

@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/core/clock.h"
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
@@ -35,14 +37,17 @@ class AttemptRunner {
         clock_(clock),
         storage_retry_us_(storage_retry_us) {}
 
-  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the training, `shutdown`
-  // the retrying of its last write: what is then left RUNNING is found by Store::RecoverInterrupted at the next start.
+  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the
+  // training, `shutdown` the retrying of its last write: what is then left RUNNING is found by
+  // Store::RecoverInterrupted at the next start.
   //
-  // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone with a warning to the
-  // watchers: the other jobs go on, and this one is tried again at the next start.
+  // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone
+  // with a warning to the watchers: the other jobs go on, and this one is tried again at the next
+  // start.
   Result Run(RunningJob& job, const std::stop_token& shutdown);
 
  private:
+  absl::StatusOr<int64_t> Adopt(RunningJob& job);
   Result CannotBegin(JobId id, const absl::Status& status);
   AttemptEnding Train(const Job& stored, int64_t attempt, RunningJob& job);
   AttemptEnding TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job);

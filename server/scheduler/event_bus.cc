@@ -4,7 +4,9 @@
 
 namespace anneal {
 
-EventBus::Subscription::~Subscription() { bus_.Unsubscribe(job_, key_); }
+EventBus::Subscription::~Subscription() {
+  bus_.Unsubscribe(job_, key_);
+}
 
 std::unique_ptr<EventBus::Subscription> EventBus::Subscribe(JobId job, Watcher watcher) {
   const MutexLock lock(mutex_);

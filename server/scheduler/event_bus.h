@@ -13,21 +13,27 @@
 
 namespace anneal {
 
-// Thread-safe. Events of one job must be published in order of their sequence, after their commit (JobRecorder sees to
-// both). The events of a job's creation are not published: nobody can know the job before. A watcher that joins late
-// reads what it missed from the store: subscribe first, then replay, then drop what it has seen by sequence number.
+// Thread-safe. Events of one job must be published in order of their sequence, after their commit
+// (JobRecorder sees to both). The events of a job's creation are not published: nobody can know the
+// job before. A watcher that joins late reads what it missed from the store: subscribe first, then
+// replay, then drop what it has seen by sequence number. The newest event may be published twice;
+// and where a commit looked like a failure and was none, its event may be missing, which a later
+// event's sequence number tells: read it from the store.
 //
 // Watchers are called under the bus's lock: that is what makes a Subscription's end final.
 class EventBus {
  public:
-  // Called by the publishing thread, one call at a time: must be quick and must neither block nor throw. Must not
-  // publish, subscribe, unsubscribe or call the Scheduler. A snapshot of the progress may come after the last event.
+  // Called by the publishing thread, one call at a time: must be quick and must neither block nor
+  // throw. Must not publish, subscribe, unsubscribe or call the Scheduler. A snapshot of the
+  // progress may come after the last event.
   struct Watcher {
     std::function<void(const std::shared_ptr<const JobEvent>&)> on_event;
-    std::function<void(const std::shared_ptr<const ProgressSnapshot>&)> on_progress;  // may be empty
+    std::function<void(const std::shared_ptr<const ProgressSnapshot>&)>
+        on_progress;  // may be empty
   };
 
-  // Ends with the Subscription; when its destructor returns, no call is under way and none will come.
+  // Ends with the Subscription; when its destructor returns, no call is under way and none will
+  // come.
   class Subscription {
    public:
     ~Subscription();
@@ -56,7 +62,8 @@ class EventBus {
 
   mutable Mutex mutex_;
   uint64_t next_key_ ANNEAL_GUARDED_BY(mutex_) = 1;
-  std::unordered_map<JobId, std::vector<std::pair<uint64_t, Watcher>>> watchers_ ANNEAL_GUARDED_BY(mutex_);
+  std::unordered_map<JobId, std::vector<std::pair<uint64_t, Watcher>>> watchers_
+      ANNEAL_GUARDED_BY(mutex_);
 };
 
 }  // namespace anneal

@@ -45,4 +45,18 @@ absl::StatusOr<int64_t> JobRecorder::ChangeState(JobId id, JobState from, JobSta
   return time_us;
 }
 
+absl::Status JobRecorder::PublishNewest(JobId id) {
+  constexpr int64_t kPage = 1000;
+  const MutexLock lock(OrderOf(id));
+  std::optional<JobEvent> newest;
+  for (;;) {
+    ASSIGN_OR_RETURN(std::vector<JobEvent> page,
+                     store_.ListEvents(id, newest.has_value() ? newest->sequence : 0, kPage));
+    if (page.empty()) break;
+    newest = std::move(page.back());
+  }
+  if (newest.has_value()) bus_.Publish(*std::move(newest));
+  return absl::OkStatus();
+}
+
 }  // namespace anneal

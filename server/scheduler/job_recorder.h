@@ -1,9 +1,11 @@
-// Writes what happens to a job into the store, and tells the watchers: durable before visible, in order.
+// Writes what happens to a job into the store, and tells the watchers: durable before visible, in
+// order.
 //
-// Two threads write about one job: its worker, and whoever cancels it. If each committed and then published on its own,
-// the one that committed first could publish second. So a lock per job is held across the commit and the publishing.
-// The locks are a fixed array that job ids are spread over; two jobs that share one only wait for each other's commits,
-// and commits of jobs that do not share one still go to the store together (group commit).
+// Two threads write about one job: its worker, and whoever cancels it. If each committed and then
+// published on its own, the one that committed first could publish second. So a lock per job is
+// held across the commit and the publishing. The locks are a fixed array that job ids are spread
+// over; two jobs that share one only wait for each other's commits, and commits of jobs that do not
+// share one still go to the store together (group commit).
 #pragma once
 
 #include <array>
@@ -21,8 +23,8 @@
 
 namespace anneal {
 
-// Thread-safe. Every call is one call of the store, with its effect, its errors and its blocking, followed by the
-// publishing of the events it returned.
+// Thread-safe. Every call but PublishNewest is one call of the store, with its effect, its errors
+// and its blocking, followed by the publishing of the events it returned.
 class JobRecorder {
  public:
   // What it is given must outlive it.
@@ -41,6 +43,12 @@ class JobRecorder {
   // Returns when it happened, as Clock::NowUs().
   absl::StatusOr<int64_t> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
                                       const std::string& message);
+
+  // Publishes the newest stored event of the job, perhaps again: after a write that was committed
+  // although the store answered an error, so that nobody has heard of it. Watchers read from the
+  // store what came before it. Reads all the job's events: for rare use. Errors of
+  // Store::ListEvents.
+  absl::Status PublishNewest(JobId id);
 
  private:
   Mutex& OrderOf(JobId id) { return order_[static_cast<uint64_t>(id) % order_.size()]; }

@@ -23,7 +23,8 @@ class ProgressTicker {
       : bus_(bus), clock_(clock), interval_us_(interval_us) {}
   ~ProgressTicker() { Stop(); }
 
-  // Starts its thread, which sleeps while no job runs. RESOURCE_EXHAUSTED: the system has no more threads.
+  // Starts its thread, which sleeps while no job runs. RESOURCE_EXHAUSTED: the system has no more
+  // threads.
   absl::Status Start();
 
   // Ends and joins the thread. Safe to call twice.

@@ -10,8 +10,8 @@
 
 namespace anneal {
 
-// Highest priority first, then lowest id. Not thread-safe. Position() takes logarithmic time; Push() and Remove() move
-// what runs sooner, 16 bytes a job.
+// Highest priority first, then lowest id. Not thread-safe. Position() takes logarithmic time;
+// Push() and Remove() move what runs sooner, 16 bytes a job.
 class JobQueue {
  public:
   // False, and nothing changes, where the job waits already.

@@ -14,7 +14,8 @@ struct RunningJob {
 
   const JobId id;
   const int32_t priority;
-  std::stop_source stop;  // requested by Scheduler::Cancel (after CANCELLING is stored) and Scheduler::Stop
+  std::stop_source
+      stop;  // requested by Scheduler::Cancel (after CANCELLING is stored) and Scheduler::Stop
   ProgressCell progress;
 };
 

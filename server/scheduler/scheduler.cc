@@ -1,16 +1,21 @@
 // How the parts meet:
 //
-//   Submit -> store -> queue_ -> (worker thread) -> AttemptRunner -> JobRecorder -> store, then EventBus
+//   Submit -> store -> queue_ -> (worker) -> AttemptRunner -> JobRecorder -> store, then EventBus
 //   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
 //
-// `mutex_` guards the queue and the list of what runs, and is never held during a call of the store. The queue is
-// therefore only nearly in step with the store, and made so that nothing bad comes of it: a job in the queue that is not
-// QUEUED in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of the two that can
-// race to leave such a ghost behind looks again after its own step:
+// `mutex_` guards the queue and the list of what runs, and is never held during a call of the
+// store. The queue is therefore only nearly in step with the store, and made so that nothing bad
+// comes of it. A job is in the queue or with one worker, never both. One in the queue that has
+// ended in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of
+// those that can race to leave such a ghost behind looks again after its own step:
 //
-//   Submit  puts the job into the queue, then reads its state, and takes it out again if it is not QUEUED;
+//   Submit  puts the job into the queue, reads its state, and takes it out again if it has ended;
 //   Cancel  stores CANCELLED, then takes the job out of the queue;
-//   a worker whose attempt could not begin puts the job back, unless Cancel has marked it in the same lock.
+//   Work    puts a job back that could not begin, unless Cancel has marked it (under `mutex_`).
+//
+// One in the queue that is active in the store had its attempt begun by a write that looked like a
+// failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end takes
+// a job out of the queue, not CANCELLING.
 #include "server/scheduler/scheduler.h"
 
 #include <memory>
@@ -66,7 +71,8 @@ class SchedulerImpl final : public Scheduler {
   void Work();
   std::shared_ptr<RunningJob> TakeNext();
   void PutDown(const RunningJob& job, AttemptRunner::Result result);
-  void Withdraw(JobId id);
+  void Withdraw(JobId id, JobState state);
+  bool Dequeue(JobId id);
 
   Store& store_;
   const Clock& clock_;
@@ -76,7 +82,8 @@ class SchedulerImpl final : public Scheduler {
   ProgressTicker ticker_;
   std::stop_source shutdown_;
 
-  // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them beside each other.
+  // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them
+  // beside each other.
   Mutex lifecycle_mutex_;
   bool started_ ANNEAL_GUARDED_BY(lifecycle_mutex_) = false;
   WorkerPool workers_ ANNEAL_GUARDED_BY(lifecycle_mutex_);
@@ -123,62 +130,76 @@ void SchedulerImpl::Stop() {
 absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   {
     const MutexLock lock(mutex_);
-    if (stopping_) return absl::UnavailableError("the daemon is stopping; submit again when it is back");
+    if (stopping_)
+      return absl::UnavailableError("the daemon is stopping; submit again when it is back");
   }
   ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
   if (created.job.state == JobState::kQueued) {
     Enqueue(created.job.id, created.job.priority);
     const absl::StatusOr<Job> now = store_.GetJob(created.job.id);
-    if (absl::IsNotFound(now.status()) || (now.ok() && now->state != JobState::kQueued)) {
-      const MutexLock lock(mutex_);
-      queue_.Remove(created.job.id);
+    if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
+      Dequeue(created.job.id);
     }
   }
   return created;
 }
 
 absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
-  // Each round that fails has lost a race against a change of state, and there are few of these in a job's life.
+  // Each round that fails has lost a race against a change of state, and there are few of these in
+  // a job's life.
   constexpr int kRounds = 16;
   for (int round = 0; round < kRounds; ++round) {
     ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
     if (IsTerminal(job.state)) {
+      // In the queue only where an earlier Cancel was committed although the store answered an
+      // error.
+      if (Dequeue(id)) (void)recorder_.PublishNewest(id);
       return absl::FailedPreconditionError(
           absl::StrCat("job ", id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
     }
     const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
-    if (!next.has_value()) return job;  // CANCELLING
+    if (!next.has_value()) {  // CANCELLING already
+      Withdraw(id, job.state);
+      return job;
+    }
     const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
     const absl::StatusOr<int64_t> time_us = recorder_.ChangeState(id, job.state, *next, reason, "");
     if (absl::IsAborted(time_us.status())) continue;
     RETURN_IF_ERROR(time_us.status());
-    Withdraw(id);
+    Withdraw(id, *next);
     job.state = *next;
     job.stop_reason = reason;
     job.message.clear();
     if (IsTerminal(*next)) job.end_time_us = *time_us;
     return job;
   }
-  return absl::AbortedError(
-      absl::StrCat("job ", id, " changed its state ", kRounds, " times while it was being cancelled; try again"));
+  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
+                                         " times while it was being cancelled; try again"));
 }
 
-// What is left to do for a job that the store has as CANCELLED or CANCELLING.
-void SchedulerImpl::Withdraw(JobId id) {
+// What is left to do for a job that is now CANCELLED or CANCELLING in the store.
+void SchedulerImpl::Withdraw(JobId id, JobState state) {
   std::shared_ptr<RunningJob> running;
   {
     const MutexLock lock(mutex_);
-    queue_.Remove(id);
+    if (IsTerminal(state)) queue_.Remove(id);
     if (const auto entry = running_.find(id); entry != running_.end()) {
-      entry->second.cancelled = true;
+      if (IsTerminal(state)) entry->second.cancelled = true;
       running = entry->second.job;
     }
   }
   if (running != nullptr) running->stop.request_stop();
 }
 
-absl::Status SchedulerImpl::Delete(JobId id) { return store_.DeleteJob(id); }
+bool SchedulerImpl::Dequeue(JobId id) {
+  const MutexLock lock(mutex_);
+  return queue_.Remove(id);
+}
+
+absl::Status SchedulerImpl::Delete(JobId id) {
+  return store_.DeleteJob(id);
+}
 
 std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {
   std::shared_ptr<const RunningJob> job;
@@ -240,7 +261,8 @@ void SchedulerImpl::PutDown(const RunningJob& job, AttemptRunner::Result result)
   const auto entry = running_.find(job.id);
   const bool cancelled = entry->second.cancelled;
   running_.erase(entry);
-  // No other worker is woken: this one asks for the first job next, after a wait if the store is in trouble.
+  // No other worker is woken: this one asks for the first job next, after a wait if the store is in
+  // trouble.
   if (result != AttemptRunner::Result::kDone && !cancelled) queue_.Push(job.id, job.priority);
 }
 

@@ -1,8 +1,8 @@
 // Decides what runs, and is the only one that changes a job's state.
 //
-// The store is the truth; the queue in memory is an index over it. N workers each take the first QUEUED job (highest
-// priority, then lowest id), begin an attempt in the store, train, and end the attempt in the store. Every event is
-// published on the bus after its commit.
+// The store is the truth; the queue in memory is an index over it. N workers each take the first
+// QUEUED job (highest priority, then lowest id), begin an attempt in the store, train, and end the
+// attempt in the store. Every event is published on the bus after its commit.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ class Scheduler {
  public:
   struct Options {
     int workers = 1;  // jobs at a time; at least 1
-    // How long a failed write of the store is retried before the job stops with StopReason::kStorage.
+    // How long a failed write of the store is retried before the job stops with
+    // StopReason::kStorage.
     int64_t storage_retry_us = 30'000'000;
     int64_t progress_interval_us = 100'000;
   };
@@ -45,21 +46,23 @@ class Scheduler {
   // Stop() first, if it has not been called.
   virtual ~Scheduler() = default;
 
-  // Puts what an earlier process left running back into the queue, fills the queue from the store, starts the workers.
-  // Errors of Store::RecoverInterrupted and ListQueued; INVALID_ARGUMENT: no workers asked for; RESOURCE_EXHAUSTED: more
-  // than the system has threads; FAILED_PRECONDITION: it was started or stopped before.
+  // Puts what an earlier process left running back into the queue, fills the queue from the store,
+  // starts the workers. Errors of Store::RecoverInterrupted and ListQueued; INVALID_ARGUMENT: no
+  // workers asked for; RESOURCE_EXHAUSTED: more than the system has threads; FAILED_PRECONDITION:
+  // it was started or stopped before.
   virtual absl::Status Start() = 0;
 
-  // No new attempts; running ones stop within a batch, end INTERRUPTED and go back to the queue. Blocks until the
-  // workers have ended. Safe to call twice.
+  // No new attempts; running ones stop within a batch, end INTERRUPTED and go back to the queue.
+  // Blocks until the workers have ended. Safe to call twice.
   virtual void Stop() = 0;
 
-  // Stores and queues. The events are in the store and in the answer, but not on the bus: nobody can watch the job yet.
-  // Errors of Store::CreateJob; UNAVAILABLE after Stop().
+  // Stores and queues. The events are in the store and in the answer, but not on the bus: nobody
+  // can watch the job yet. Errors of Store::CreateJob; UNAVAILABLE after Stop().
   virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
 
-  // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a batch); CANCELLING stays.
-  // Returns the job after that. FAILED_PRECONDITION: it has ended. NOT_FOUND.
+  // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a
+  // batch); CANCELLING stays. Returns the job after that. FAILED_PRECONDITION: it has ended.
+  // NOT_FOUND.
   virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
 
   // Errors of Store::DeleteJob.

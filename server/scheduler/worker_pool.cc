@@ -21,9 +21,9 @@ absl::Status WorkerPool::Start(const std::string& name, int count,
         body();
       });
     } catch (const std::system_error& error) {
-      return absl::ResourceExhaustedError(absl::StrCat("thread ", number, " of ", count, " named \"",
-                                                       name, "\" cannot be started: ", error.what(),
-                                                       "; ask for fewer"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("thread ", number, " of ", count, " named \"", name,
+                       "\" cannot be started: ", error.what(), "; ask for fewer"));
     }
   }
   return absl::OkStatus();

@@ -10,7 +10,8 @@
 
 namespace anneal {
 
-// Names the calling thread, as shown by `top -H` and debuggers; cut to the 15 bytes that Linux keeps.
+// Names the calling thread, as shown by `top -H` and debuggers; cut to the 15 bytes that Linux
+// keeps.
 void SetThreadName(const std::string& name);
 
 // Not thread-safe: started and joined by one owner.
@@ -21,8 +22,9 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // Starts `count` threads named NAME-1, NAME-2, ... that each call `body` once; it must not throw. RESOURCE_EXHAUSTED:
-  // the system has no more threads; those that were started go on, so end their bodies and Join().
+  // Starts `count` threads named NAME-1, NAME-2, ... that each call `body` once; it must not throw.
+  // RESOURCE_EXHAUSTED: the system has no more threads; those that were started go on, so end their
+  // bodies and Join().
   absl::Status Start(const std::string& name, int count, const std::function<void()>& body);
 
   // Blocks until every body has returned. Safe to call twice.

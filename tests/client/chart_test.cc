@@ -15,17 +15,19 @@ constexpr Style kAscii{};
 constexpr Style kUnicode{.unicode = true};
 
 TEST(ChartTest, OneCurveInAscii) {
-  // Width 30: labels take 6 columns and the axis 3, which leaves 21; x 1..3 falls on columns 0, 10 and 20.
+  // Width 30: labels take 6 columns and the axis 3, which leaves 21; x 1..3 falls on columns 0, 10
+  // and 20.
   const Curve curve{"loss", {{1, 2}, {2, 1}, {3, 0}}};
-  EXPECT_EQ(RenderChart({curve}, {.title = "loss", .x_label = "epoch", .width = 30, .height = 5}, kAscii),
-            "         loss\n"
-            "2.0000 |*\n"
-            "       |\n"
-            "1.0000 |          *\n"
-            "       |\n"
-            "0.0000 |                    *\n"
-            "       +---------------------\n"
-            "        1       epoch       3\n");
+  EXPECT_EQ(
+      RenderChart({curve}, {.title = "loss", .x_label = "epoch", .width = 30, .height = 5}, kAscii),
+      "         loss\n"
+      "2.0000 |*\n"
+      "       |\n"
+      "1.0000 |          *\n"
+      "       |\n"
+      "0.0000 |                    *\n"
+      "       +---------------------\n"
+      "        1       epoch       3\n");
 }
 
 TEST(ChartTest, SeveralCurvesAreToldApartByMarks) {
@@ -51,19 +53,21 @@ TEST(ChartTest, OneCurveInBraille) {
   std::string top;
   for (int i = 0; i < 20; ++i) top += "⠉";
   const Curve curve{"loss", {{0, 1}, {39, 1}, {41, 0}}};
-  EXPECT_EQ(RenderChart({curve}, {.width = 30, .height = 2}, kUnicode),
-            // From (39, 7) to (41, 0) in 7 steps: x 39 39 40 40 40 40 41 41, counted from the top 0 1 2 3 | 4 5 6 7.
-            // Character 19 has (38, 0), (39, 0), (39, 1): 01 + 08 + 10. Above, character 20 has (40, 2), (40, 3):
-            // 04 + 40; below (40, 4), (40, 5), (41, 6), (41, 7): 01 + 02 + 20 + 80.
-            "1.0000 ┤" + top.substr(0, 19 * 3) + "\u2819\u2844\n" +
-            "0.0000 ┤" + std::string(20, ' ') + "\u28a3\n"
-            "       └─────────────────────\n"
-            "        0                  41\n");
+  EXPECT_EQ(
+      RenderChart({curve}, {.width = 30, .height = 2}, kUnicode),
+      // From (39, 7) to (41, 0) in 7 steps: x 39 39 40 40 40 40 41 41, counted from the top 0 1 2 3
+      // | 4 5 6 7. Character 19 has (38, 0), (39, 0), (39, 1): 01 + 08 + 10. Above, character 20
+      // has (40, 2), (40, 3): 04 + 40; below (40, 4), (40, 5), (41, 6), (41, 7): 01 + 02 + 20 + 80.
+      "1.0000 ┤" + top.substr(0, 19 * 3) + "\u2819\u2844\n" + "0.0000 ┤" + std::string(20, ' ') +
+          "\u28a3\n"
+          "       └─────────────────────\n"
+          "        0                  41\n");
 }
 
 TEST(ChartTest, ColoursReplaceMarks) {
   const std::vector<Curve> curves = {{"a", {{1, 2}, {2, 0}}}, {"b", {{1, 1}, {2, 1}}}};
-  const std::string chart = RenderChart(curves, {.width = 30, .height = 3}, Style{.color = true, .unicode = true});
+  const std::string chart =
+      RenderChart(curves, {.width = 30, .height = 3}, Style{.color = true, .unicode = true});
   EXPECT_THAT(chart, testing::HasSubstr("\x1b[36m━━\x1b[0m a  \x1b[33m━━\x1b[0m b"));
   EXPECT_THAT(chart, testing::HasSubstr("⠤"));
   EXPECT_THAT(chart, testing::Not(testing::HasSubstr("●")));
@@ -81,7 +85,8 @@ TEST(ChartTest, WhatIsNotFiniteIsLeftOut) {
 }
 
 TEST(ChartTest, OnePointAndOneValue) {
-  const std::string one = RenderChart({{"loss", {{1, 0.5}}}}, {.x_label = "epoch", .width = 30, .height = 3}, kAscii);
+  const std::string one =
+      RenderChart({{"loss", {{1, 0.5}}}}, {.x_label = "epoch", .width = 30, .height = 3}, kAscii);
   EXPECT_EQ(one,
             "0.5000 |\n"
             "       |          *\n"

@@ -22,7 +22,8 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr char kHostileName[] = "日本 \x1b[2J\n\xe2\x80\xaetxt";  // clears the screen, adds a line, turns the text around
+constexpr char kHostileName[] =
+    "日本 \x1b[2J\n\xe2\x80\xaetxt";  // clears the screen, adds a line, turns the text around
 
 template <typename Message>
 Message Parse(const std::string& text) {
@@ -51,11 +52,25 @@ class CliTest : public testing::Test {
 
 TEST_F(CliTest, UsageErrors) {
   const std::vector<std::vector<std::string>> wrong = {
-      {}, {"frob"}, {"submit"}, {"jobs", "extra"}, {"jobs", "--limit", "-1"}, {"jobs", "--limit", "x"},
-      {"jobs", "--state", "sleeping"}, {"jobs", "--output", "xml"}, {"metrics"}, {"metrics", "1", "--format", "xml"},
-      {"datasets"}, {"submit", "recipe:quickstart", "--priority", "3000000000"}, {"submit", "recipe:quickstart", "--set"},
-      {"submit", "recipe:quickstart", "--set", "x"}, {"submit", "no such file"}, {"recipes", "none"},
-      {"jobs", "--filter", "\xff"}, {"submit", "recipe:quickstart", "--name", "\xff"}, {"\x1b[2J"}};
+      {},
+      {"frob"},
+      {"submit"},
+      {"jobs", "extra"},
+      {"jobs", "--limit", "-1"},
+      {"jobs", "--limit", "x"},
+      {"jobs", "--state", "sleeping"},
+      {"jobs", "--output", "xml"},
+      {"metrics"},
+      {"metrics", "1", "--format", "xml"},
+      {"datasets"},
+      {"submit", "recipe:quickstart", "--priority", "3000000000"},
+      {"submit", "recipe:quickstart", "--set"},
+      {"submit", "recipe:quickstart", "--set", "x"},
+      {"submit", "no such file"},
+      {"recipes", "none"},
+      {"jobs", "--filter", "\xff"},
+      {"submit", "recipe:quickstart", "--name", "\xff"},
+      {"\x1b[2J"}};
   for (const auto& arguments : wrong) {
     EXPECT_EQ(Run(arguments), 2) << testing::PrintToString(arguments);
     EXPECT_NE(world_.err.str(), "");
@@ -71,17 +86,23 @@ TEST_F(CliTest, UnknownVerb) {
 }
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
-  for (const std::string verb : {"submit", "validate", "jobs", "show", "watch", "metrics", "cancel", "delete", "datasets",
-                                 "recipes", "server", "health", "version"}) {
+  for (const std::string verb : {"submit", "validate", "jobs", "show", "watch", "metrics", "cancel",
+                                 "delete", "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
-    EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
+    EXPECT_THAT(world_.out.str(),
+                AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
   }
   EXPECT_EQ(world_.Run({"--help"}), 0);
-  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("lowerCamelCase"), HasSubstr("Exit codes"), HasSubstr("ANNEAL_SERVER")));
+  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("lowerCamelCase"), HasSubstr("Exit codes"),
+                                      HasSubstr("ANNEAL_SERVER")));
   EXPECT_EQ(world_.Run({"datasets", "list", "--help"}), 0);
 }
 
 TEST_F(CliTest, VersionNeedsNoDaemon) {
+  world_.variables["ANNEAL_SERVER"] = "nonsense";
+  EXPECT_EQ(world_.Run({"recipes"}), 0);
+  EXPECT_EQ(world_.Run({"--version"}), 0);
+  EXPECT_THAT(world_.out.str(), StartsWith("anneal "));
   EXPECT_EQ(world_.Run({"version"}), 0);
   EXPECT_THAT(world_.out.str(), StartsWith("anneal "));
   EXPECT_EQ(world_.Run({"version", "--output", "json"}), 0);
@@ -115,12 +136,21 @@ TEST_F(CliTest, HealthThatIsNotServing) {
 
 TEST_F(CliTest, Unreachable) {
   server_.Kill();
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"jobs"}, {"show", "1"}, {"submit", "recipe:quickstart"}, {"validate", "recipe:quickstart"}, {"cancel", "1", "2"},
-           {"delete", "1"}, {"metrics", "1"}, {"datasets", "list"}, {"server"}, {"health"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"jobs"},
+                                             {"show", "1"},
+                                             {"submit", "recipe:quickstart"},
+                                             {"validate", "recipe:quickstart"},
+                                             {"cancel", "1", "2"},
+                                             {"delete", "1"},
+                                             {"metrics", "1"},
+                                             {"datasets", "list"},
+                                             {"server"},
+                                             {"health"}}) {
     EXPECT_EQ(Run(arguments), 4) << arguments[0];
-    EXPECT_THAT(world_.err.str(), AllOf(HasSubstr("cannot reach the daemon at " + server_.address()),
-                                        HasSubstr("No such file or directory")));
+    EXPECT_THAT(world_.err.str(),
+                AllOf(HasSubstr("cannot reach the daemon at " + server_.address()),
+                      HasSubstr("No such file or directory")));
     EXPECT_TRUE(world_.sleeps.empty());
   }
 }
@@ -131,8 +161,8 @@ TEST_F(CliTest, SubmitPrintsTheBareId) {
     response->add_warnings("training.optimizer: unwise\x1b");
     return grpc::Status::OK;
   };
-  EXPECT_EQ(Run({"submit", "recipe:quickstart", "--set", "training.epochs=3", "--set=training.seed=9", "--name", "Übung",
-                 "--priority", "-5"}),
+  EXPECT_EQ(Run({"submit", "recipe:quickstart", "--set", "training.epochs=3",
+                 "--set=training.seed=9", "--name", "Übung", "--priority", "-5"}),
             0);
   EXPECT_EQ(world_.out.str(), "7\n");
   EXPECT_EQ(world_.err.str(), "warning: training.optimizer: unwise\\x1b\n");
@@ -189,8 +219,11 @@ TEST_F(CliTest, SubmitGivesUpAfterHalfAMinute) {
 }
 
 TEST_F(CliTest, OnlyUnavailableIsTriedAgain) {
-  for (const grpc::StatusCode code : {grpc::INTERNAL, grpc::RESOURCE_EXHAUSTED, grpc::FAILED_PRECONDITION}) {
-    server_.create_job = [&](const v1::CreateJobRequest&, v1::CreateJobResponse*) { return grpc::Status(code, "no"); };
+  for (const grpc::StatusCode code :
+       {grpc::INTERNAL, grpc::RESOURCE_EXHAUSTED, grpc::FAILED_PRECONDITION}) {
+    server_.create_job = [&](const v1::CreateJobRequest&, v1::CreateJobResponse*) {
+      return grpc::Status(code, "no");
+    };
     EXPECT_EQ(Run({"submit", "recipe:quickstart"}), 3);
     EXPECT_TRUE(world_.sleeps.empty());
   }
@@ -198,8 +231,9 @@ TEST_F(CliTest, OnlyUnavailableIsTriedAgain) {
 
 TEST_F(CliTest, EveryViolationIsShown) {
   server_.create_job = [](const v1::CreateJobRequest&, v1::CreateJobResponse*) {
-    return InvalidWith("the job has 2 violations", {{"training.batch_size", "is -1; at least 1 is needed"},
-                                                    {"training.network.layers[3].dropout.rate", "is 2"}});
+    return InvalidWith("the job has 2 violations",
+                       {{"training.batch_size", "is -1; at least 1 is needed"},
+                        {"training.network.layers[3].dropout.rate", "is 2"}});
   };
   for (const char* verb : {"submit", "validate"}) {
     EXPECT_EQ(Run({verb, "recipe:quickstart"}), 3);
@@ -251,12 +285,13 @@ TEST_F(CliTest, JobsFollowsPagesUpToTheLimit) {
     response->set_next_page_token(std::to_string(first + response->jobs_size()));
     return grpc::Status::OK;
   };
-  EXPECT_EQ(Run({"jobs", "--limit", "3", "--state", "running,QUEUED", "--state", "Failed", "--filter", "cnn", "--output",
-                 "json"}),
+  EXPECT_EQ(Run({"jobs", "--limit", "3", "--state", "running,QUEUED", "--state", "Failed",
+                 "--filter", "cnn", "--output", "json"}),
             0);
   EXPECT_EQ(Json()["jobs"].size(), 3u);
   ASSERT_EQ(requests.size(), 2u);
-  EXPECT_THAT(requests[0].states(), ElementsAre(v1::Job::RUNNING, v1::Job::QUEUED, v1::Job::FAILED));
+  EXPECT_THAT(requests[0].states(),
+              ElementsAre(v1::Job::RUNNING, v1::Job::QUEUED, v1::Job::FAILED));
   EXPECT_EQ(requests[0].name_contains(), "cnn");
   EXPECT_EQ(requests[1].page_token(), "2");
   EXPECT_EQ(requests[1].page_size(), 1);
@@ -277,10 +312,14 @@ TEST_F(CliTest, JobsTable) {
   };
   EXPECT_EQ(Run({"jobs"}), 0);
   EXPECT_EQ(world_.out.str(),
-            "ID  NAME                       STATE              EPOCH  METRIC           CREATED                 RAN\n"
-            "12  cnn                        RUNNING             3/30  val_loss 2.0000  2023-11-14 22:13:20  10.0 s\n"
-            "11  日本 \\x1b[2J\\n\\u{202e}txt  QUEUED #1                                  2023-11-14 22:13:20\n"
-            " 7  x                          FAILED (DIVERGED)                          2023-11-14 22:13:20  1m 30s\n");
+            "ID  NAME                       STATE              EPOCH  METRIC           CREATED     "
+            "            RAN\n"
+            "12  cnn                        RUNNING             3/30  val_loss 2.0000  2023-11-14 "
+            "22:13:20  10.0 s\n"
+            "11  日本 \\x1b[2J\\n\\u{202e}txt  QUEUED #1                                  "
+            "2023-11-14 22:13:20\n"
+            " 7  x                          FAILED (DIVERGED)                          2023-11-14 "
+            "22:13:20  1m 30s\n");
 }
 
 TEST_F(CliTest, NoJobs) {
@@ -293,7 +332,8 @@ TEST_F(CliTest, NoJobs) {
 
 TEST_F(CliTest, Show) {
   server_.get_job = [&](const v1::GetJobRequest& request, v1::Job* job) {
-    if (request.id() != "7") return grpc::Status(grpc::NOT_FOUND, "there is no job \"" + request.id() + "\"");
+    if (request.id() != "7")
+      return grpc::Status(grpc::NOT_FOUND, "there is no job \"" + request.id() + "\"");
     *job = Parse<v1::Job>(R"(
         id: "7" state: SUCCEEDED stop_reason: EARLY_STOPPED message: "at epoch 4" create_time { seconds: 1700000000 }
         start_time { seconds: 1700000001 } end_time { seconds: 1700000091 }
@@ -331,7 +371,8 @@ TEST_F(CliTest, Show) {
 }
 
 TEST_F(CliTest, MetricsCsvHasFullPrecision) {
-  server_.list_epoch_metrics = [&](const v1::ListEpochMetricsRequest& request, v1::ListEpochMetricsResponse* response) {
+  server_.list_epoch_metrics = [&](const v1::ListEpochMetricsRequest& request,
+                                   v1::ListEpochMetricsResponse* response) {
     EXPECT_THAT(request.job_ids(), ElementsAre("7", "8"));
     EXPECT_THAT(request.metrics(), ElementsAre("loss", "val_loss"));
     if (request.page_token().empty()) {
@@ -345,7 +386,9 @@ TEST_F(CliTest, MetricsCsvHasFullPrecision) {
     }
     return grpc::Status::OK;
   };
-  EXPECT_EQ(Run({"metrics", "7", "8", "7", "--metric", "loss", "--metric", "val_loss", "--format", "csv"}), 0);
+  EXPECT_EQ(Run({"metrics", "7", "8", "7", "--metric", "loss", "--metric", "val_loss", "--format",
+                 "csv"}),
+            0);
   EXPECT_EQ(world_.out.str(),
             "job,epoch,metric,value\n"
             "7,1,loss,0.10000000000000001\n"
@@ -353,13 +396,16 @@ TEST_F(CliTest, MetricsCsvHasFullPrecision) {
             "7,2,loss,inf\n"
             "7,2,val_loss,-inf\n"
             "8,1,\"a,\"\"b\",0.33333333333333331\n");
-  EXPECT_EQ(Run({"metrics", "7", "8", "--metric", "loss", "--metric", "val_loss", "--output", "json"}), 0);
+  EXPECT_EQ(
+      Run({"metrics", "7", "8", "--metric", "loss", "--metric", "val_loss", "--output", "json"}),
+      0);
   EXPECT_EQ(Json()["epochs"].size(), 3u);
   EXPECT_EQ(Json()["epochs"][0]["metrics"][1]["value"], "NaN");
 }
 
 TEST_F(CliTest, MetricsTableAndChart) {
-  server_.list_epoch_metrics = [&](const v1::ListEpochMetricsRequest& request, v1::ListEpochMetricsResponse* response) {
+  server_.list_epoch_metrics = [&](const v1::ListEpochMetricsRequest& request,
+                                   v1::ListEpochMetricsResponse* response) {
     for (const std::string& job : request.job_ids()) {
       for (int epoch = 1; epoch <= 3; ++epoch) {
         auto* record = response->add_epochs();
@@ -381,10 +427,12 @@ TEST_F(CliTest, MetricsTableAndChart) {
             "    2  0.5000    0.5000    0.5000\n"
             "    3  0.3333    0.3333    0.3333\n");
   EXPECT_EQ(Run({"metrics", "7"}), 0);
-  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("* loss  o val_loss"), HasSubstr("epoch"), HasSubstr("         accuracy\n")));
+  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("* loss  o val_loss"), HasSubstr("epoch"),
+                                      HasSubstr("         accuracy\n")));
   world_.variables["LANG"] = "en_US.UTF-8";
   EXPECT_EQ(Run({"metrics", "7", "8"}), 0);
-  EXPECT_THAT(world_.out.str(), AllOf(StartsWith("JOB  EPOCH"), HasSubstr("● job 7 accuracy  ○ job 8 accuracy")));
+  EXPECT_THAT(world_.out.str(),
+              AllOf(StartsWith("JOB  EPOCH"), HasSubstr("● job 7 accuracy  ○ job 8 accuracy")));
 }
 
 TEST_F(CliTest, MetricsOfAJobWithoutEpochs) {
@@ -426,9 +474,12 @@ TEST_F(CliTest, DatasetsAndServer) {
   };
   EXPECT_EQ(Run({"datasets", "list"}), 0);
   EXPECT_EQ(world_.out.str(),
-            "NAME              FORMAT            SHAPE        CLASSES  SPLITS                    LOADED  SOURCE\n"
-            "synthetic-shapes  synthetic-shapes  32 x 32 x 3        2  train 20,000, test 4,000  yes     generated\n"
-            "cifar10           cifar10           -                  0                            no      /data: no file\\x1b\n");
+            "NAME              FORMAT            SHAPE        CLASSES  SPLITS                    "
+            "LOADED  SOURCE\n"
+            "synthetic-shapes  synthetic-shapes  32 x 32 x 3        2  train 20,000, test 4,000  "
+            "yes     generated\n"
+            "cifar10           cifar10           -                  0                            "
+            "no      /data: no file\\x1b\n");
   server_.get_server_info = [&](const auto&, v1::ServerInfo* info) {
     *info = Parse<v1::ServerInfo>(R"(
         version: "0.1.0" build: "GNU" fingerprint: "avx2" devices: ["cpu", "cuda:0"] listen: "unix:/s" data_dir: "/d"
@@ -436,7 +487,8 @@ TEST_F(CliTest, DatasetsAndServer) {
     return grpc::Status::OK;
   };
   EXPECT_EQ(Run({"server"}), 0);
-  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("devices       cpu, cuda:0\n"), HasSubstr("2023-11-14 22:12:20, 1m 00s ago")));
+  EXPECT_THAT(world_.out.str(), AllOf(HasSubstr("devices       cpu, cuda:0\n"),
+                                      HasSubstr("2023-11-14 22:12:20, 1m 00s ago")));
   EXPECT_EQ(Run({"server", "--output", "json"}), 0);
   EXPECT_EQ(Json()["queuedJobs"], "3");
 }

@@ -21,8 +21,8 @@
 
 namespace anneal::client {
 
-// Each call goes to the function of its name; a call without one is UNIMPLEMENTED. Set them before the call; they run on
-// gRPC's threads. Every request is recorded.
+// Each call goes to the function of its name; a call without one is UNIMPLEMENTED. Set them before
+// the call; they run on gRPC's threads. Every request is recorded.
 class FakeServer {
  public:
   using WatchWriter = grpc::ServerWriter<v1::WatchJobResponse>;
@@ -61,7 +61,8 @@ class FakeServer {
   Handler<v1::ListDatasetsRequest, v1::ListDatasetsResponse> list_datasets;
   Handler<v1::GetServerInfoRequest, v1::ServerInfo> get_server_info;
   Handler<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse> check;
-  std::function<grpc::Status(const v1::WatchJobRequest&, WatchWriter&, grpc::ServerContext&)> watch_job;
+  std::function<grpc::Status(const v1::WatchJobRequest&, WatchWriter&, grpc::ServerContext&)>
+      watch_job;
 
   std::vector<v1::CreateJobRequest> created() const {
     MutexLock lock(mutex_);
@@ -74,7 +75,8 @@ class FakeServer {
 
  private:
   template <typename Request, typename Response>
-  static grpc::Status Answer(const Handler<Request, Response>& handler, const Request& request, Response* response) {
+  static grpc::Status Answer(const Handler<Request, Response>& handler, const Request& request,
+                             Response* response) {
     if (!handler) return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "not in the script");
     return handler(request, response);
   }
@@ -89,7 +91,8 @@ class FakeServer {
       }
       return Answer(fake.create_job, *request, response);
     }
-    grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) override {
+    grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                        v1::Job* response) override {
       return Answer(fake.get_job, *request, response);
     }
     grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
@@ -102,10 +105,12 @@ class FakeServer {
         MutexLock lock(fake.mutex_);
         fake.watched_.push_back(*request);
       }
-      if (!fake.watch_job) return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "not in the script");
+      if (!fake.watch_job)
+        return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "not in the script");
       return fake.watch_job(*request, *writer, *context);
     }
-    grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request, v1::Job* response) override {
+    grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+                           v1::Job* response) override {
       return Answer(fake.cancel_job, *request, response);
     }
     grpc::Status DeleteJob(grpc::ServerContext*, const v1::DeleteJobRequest* request,
@@ -155,8 +160,9 @@ class FakeServer {
 };
 
 // INVALID_ARGUMENT as the daemon sends it: each violation a field and a description.
-inline grpc::Status InvalidWith(const std::string& message,
-                                const std::vector<std::pair<std::string, std::string>>& violations) {
+inline grpc::Status InvalidWith(
+    const std::string& message,
+    const std::vector<std::pair<std::string, std::string>>& violations) {
   google::rpc::BadRequest bad_request;
   for (const auto& [field, description] : violations) {
     auto* violation = bad_request.add_field_violations();
@@ -170,9 +176,10 @@ inline grpc::Status InvalidWith(const std::string& message,
   return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, message, details.SerializeAsString());
 }
 
-inline v1::WatchJobResponse StateEvent(int64_t sequence, v1::Job::State state,
-                                       v1::Job::StopReason reason = v1::Job::STOP_REASON_UNSPECIFIED,
-                                       const std::string& message = "", int64_t attempt = 1) {
+inline v1::WatchJobResponse StateEvent(
+    int64_t sequence, v1::Job::State state,
+    v1::Job::StopReason reason = v1::Job::STOP_REASON_UNSPECIFIED, const std::string& message = "",
+    int64_t attempt = 1) {
   v1::WatchJobResponse response;
   response.mutable_event()->set_sequence(sequence);
   auto* change = response.mutable_event()->mutable_state_change();

@@ -31,8 +31,8 @@ TEST(OrderMetricsTest, TrainingThenValidationThenTestLossFirst) {
       metrics { name: "val_accuracy" } metrics { name: "val_loss" } metrics { name: "learning_rate" })");
   std::vector<std::string> names;
   for (const v1::Metric& metric : OrderMetrics(epoch.metrics())) names.push_back(metric.name());
-  EXPECT_THAT(names, testing::ElementsAre("loss", "accuracy", "auc", "learning_rate", "val_loss", "val_accuracy",
-                                          "test_loss"));
+  EXPECT_THAT(names, testing::ElementsAre("loss", "accuracy", "auc", "learning_rate", "val_loss",
+                                          "val_accuracy", "test_loss"));
 }
 
 TEST(BarTest, Fills) {
@@ -52,14 +52,16 @@ TEST(BarTest, Fills) {
 }
 
 TEST(ProgressLineTest, Wide) {
-  EXPECT_EQ(ProgressLine(HalfWay(), Style{.columns = 200}),
-            "epoch  3/30 [=========>          ] 782/1563  loss 1.7321  accuracy 0.3812  val_loss 1.6500  "
-            "val_accuracy 0.4000  12,345/s  ETA 1m 05s");
+  EXPECT_EQ(
+      ProgressLine(HalfWay(), Style{.columns = 200}),
+      "epoch  3/30 [=========>          ] 782/1563  loss 1.7321  accuracy 0.3812  val_loss 1.6500  "
+      "val_accuracy 0.4000  12,345/s  ETA 1m 05s");
 }
 
 TEST(ProgressLineTest, GivesUpWhatMattersLeast) {
   EXPECT_EQ(ProgressLine(HalfWay(), Style{.columns = 120}),
-            "epoch  3/30 782/1563  loss 1.7321  accuracy 0.3812  val_loss 1.6500  val_accuracy 0.4000  12,345/s  "
+            "epoch  3/30 782/1563  loss 1.7321  accuracy 0.3812  val_loss 1.6500  val_accuracy "
+            "0.4000  12,345/s  "
             "ETA 1m 05s");
   EXPECT_EQ(ProgressLine(HalfWay(), Style{.columns = 80}),
             "epoch  3/30 782/1563  loss 1.7321  accuracy 0.3812  val_loss 1.6500  ETA 1m 05s");
@@ -86,7 +88,8 @@ TEST(EpochLineTest, AllOfIt) {
   const auto epoch = Parse<v1::EpochMetrics>(R"(
       epoch: 3 duration_us: 14200000 metrics { name: "accuracy" value: 0.3812 } metrics { name: "loss" value: 1.7321 }
       metrics { name: "val_loss" value: nan })");
-  EXPECT_EQ(EpochLine(epoch, 30), "epoch  3/30  loss 1.7321  accuracy 0.3812  val_loss nan  14.2 s");
+  EXPECT_EQ(EpochLine(epoch, 30),
+            "epoch  3/30  loss 1.7321  accuracy 0.3812  val_loss nan  14.2 s");
   EXPECT_EQ(EpochLine(epoch, 0), "epoch 3  loss 1.7321  accuracy 0.3812  val_loss nan  14.2 s");
 }
 

@@ -18,7 +18,8 @@ TEST(RecipesTest, EachParsesAndSaysWhatItIs) {
     ASSERT_TRUE(spec.ok()) << spec.status();
     EXPECT_EQ(spec->name(), recipe.name);
     EXPECT_FALSE(RecipeTitle(recipe).empty());
-    EXPECT_THAT(std::string(recipe.text), testing::AllOf(testing::HasSubstr("# Look at: "), testing::HasSubstr("# Expect: ")));
+    EXPECT_THAT(std::string(recipe.text), testing::AllOf(testing::HasSubstr("# Look at: "),
+                                                         testing::HasSubstr("# Expect: ")));
     names.emplace(recipe.name);
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"quickstart", "cifar10-deep-elu", "cifar10-cnn"}));

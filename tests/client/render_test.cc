@@ -22,16 +22,20 @@ TEST(EscapeTest, MakesControlsVisible) {
   EXPECT_EQ(Escape("a\nb\tc\rd"), "a\\nb\\tc\\x0dd");
   EXPECT_EQ(Escape("\x1b[31mred\x7f"), "\\x1b[31mred\\x7f");
   EXPECT_EQ(Escape(std::string("\0", 1)), "\\x00");
-  EXPECT_EQ(Escape("\xc2\x9b" "2J"), "\\x9b2J");             // C1: CSI in one character
-  EXPECT_EQ(Escape("\xe2\x80\xae" "gpj.exe"), "\\u{202e}gpj.exe");  // right-to-left override
+  EXPECT_EQ(Escape("\xc2\x9b"
+                   "2J"),
+            "\\x9b2J");  // C1: CSI in one character
+  EXPECT_EQ(Escape("\xe2\x80\xae"
+                   "gpj.exe"),
+            "\\u{202e}gpj.exe");  // right-to-left override
   EXPECT_EQ(Escape("\xe2\x80\xa8"), "\\u{2028}");
 }
 
 TEST(EscapeTest, MakesBadUtf8Visible) {
   EXPECT_EQ(Escape("\xff"), "\\xff");
-  EXPECT_EQ(Escape("\xc0\xaf"), "\\xc0\\xaf");          // overlong
-  EXPECT_EQ(Escape("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
-  EXPECT_EQ(Escape("\xe6\x97"), "\\xe6\\x97");          // cut off
+  EXPECT_EQ(Escape("\xc0\xaf"), "\\xc0\\xaf");                    // overlong
+  EXPECT_EQ(Escape("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // surrogate
+  EXPECT_EQ(Escape("\xe6\x97"), "\\xe6\\x97");                    // cut off
   EXPECT_EQ(Escape("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
   EXPECT_FALSE(IsUtf8("a\xff"));
   EXPECT_TRUE(IsUtf8("日本"));

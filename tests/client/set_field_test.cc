@@ -26,7 +26,8 @@ v1::JobSpec ThreeLayers() {
           layers { dense { units: 10 activation: SOFTMAX } }
         }
         optimizer { adam { learning_rate: 0.5 beta_1: 0.8 } }
-      })", &spec));
+      })",
+                                                            &spec));
   return spec;
 }
 
@@ -138,17 +139,22 @@ TEST(SetFieldTest, UnknownNamesSayWhatThereIs) {
   EXPECT_THAT(ErrorOf("training.epoch=3"),
               AllOf(HasSubstr("--set training.epoch:"), HasSubstr("no \"epoch\" in \"training\""),
                     HasSubstr("did you mean \"epochs\"?"), HasSubstr("batch_size, epochs, seed")));
-  EXPECT_THAT(ErrorOf("trainin.epochs=3"), AllOf(HasSubstr("in a job file"), HasSubstr("did you mean \"training\"?")));
-  EXPECT_THAT(ErrorOf("training.optimizer.zzzzzzzz.x=1"),
-              AllOf(HasSubstr("it has: sgd, adam, nadam"), testing::Not(HasSubstr("did you mean"))));
-  EXPECT_THAT(ErrorOf("training.network.layers[0].flatten.x=1"), HasSubstr("it has: none (it is empty)"));
+  EXPECT_THAT(ErrorOf("trainin.epochs=3"),
+              AllOf(HasSubstr("in a job file"), HasSubstr("did you mean \"training\"?")));
+  EXPECT_THAT(
+      ErrorOf("training.optimizer.zzzzzzzz.x=1"),
+      AllOf(HasSubstr("it has: sgd, adam, nadam"), testing::Not(HasSubstr("did you mean"))));
+  EXPECT_THAT(ErrorOf("training.network.layers[0].flatten.x=1"),
+              HasSubstr("it has: none (it is empty)"));
 }
 
 TEST(SetFieldTest, BadPaths) {
   EXPECT_THAT(ErrorOf("training.network.layers[3].dense.units=1"),
-              AllOf(HasSubstr("no [3] in \"training.network.layers\""), HasSubstr("3 elements: [0] to [2]")));
+              AllOf(HasSubstr("no [3] in \"training.network.layers\""),
+                    HasSubstr("3 elements: [0] to [2]")));
   EXPECT_THAT(ErrorOf("training.input[0].rescale.factor=1"), HasSubstr("which is empty"));
-  EXPECT_THAT(ErrorOf("training.network.layers[1].repeat.layers[1]={}"), HasSubstr("has 1 element: [0]"));
+  EXPECT_THAT(ErrorOf("training.network.layers[1].repeat.layers[1]={}"),
+              HasSubstr("has 1 element: [0]"));
   EXPECT_THAT(ErrorOf("training.network.layers.dense.units=1"), HasSubstr("is a list"));
   EXPECT_THAT(ErrorOf("training.network.layers=1"), HasSubstr("is a list"));
   EXPECT_THAT(ErrorOf("training[0].epochs=1"), HasSubstr("is not a list"));
@@ -157,7 +163,8 @@ TEST(SetFieldTest, BadPaths) {
   EXPECT_THAT(ErrorOf("training.network.layers[-1]={}"), HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.network.layers[x]={}"), HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.network.layers[1={}"), HasSubstr("whole number"));
-  EXPECT_THAT(ErrorOf("training.network.layers[99999999999999999999]={}"), HasSubstr("whole number"));
+  EXPECT_THAT(ErrorOf("training.network.layers[99999999999999999999]={}"),
+              HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.epochs"), HasSubstr("PATH=VALUE"));
   EXPECT_THAT(ErrorOf("=3"), HasSubstr("PATH=VALUE"));
   EXPECT_THAT(ErrorOf(""), HasSubstr("PATH=VALUE"));
@@ -165,17 +172,20 @@ TEST(SetFieldTest, BadPaths) {
 
 TEST(SetFieldTest, BadValues) {
   for (const char* value : {"", "three", "3.5", "1e3", "9223372036854775808", " 3", "0x10", "3 "}) {
-    EXPECT_THAT(ErrorOf(std::string("training.epochs=") + value),
-                HasSubstr("is not a whole number from -9223372036854775808 to 9223372036854775807"));
+    EXPECT_THAT(
+        ErrorOf(std::string("training.epochs=") + value),
+        HasSubstr("is not a whole number from -9223372036854775808 to 9223372036854775807"));
   }
   EXPECT_THAT(ErrorOf("training.seed=-1"), HasSubstr("from 0 to 18446744073709551615"));
   for (const char* value : {"", "x", "1,5", "1 ", "1e"}) {
-    EXPECT_THAT(ErrorOf(std::string("training.validation.fraction=") + value), HasSubstr("is not a number"));
+    EXPECT_THAT(ErrorOf(std::string("training.validation.fraction=") + value),
+                HasSubstr("is not a number"));
   }
   EXPECT_THAT(ErrorOf("training.shuffle=yes"), HasSubstr("true or false"));
   EXPECT_THAT(ErrorOf("training.network.layers[2].dense.activation=relu"),
               HasSubstr("one of LINEAR, RELU, ELU, SELU, SOFTMAX"));
-  EXPECT_THAT(ErrorOf("training.optimizer=adam"), AllOf(HasSubstr("in braces"), HasSubstr("sgd, adam, nadam")));
+  EXPECT_THAT(ErrorOf("training.optimizer=adam"),
+              AllOf(HasSubstr("in braces"), HasSubstr("sgd, adam, nadam")));
   EXPECT_THAT(ErrorOf("training.optimizer={adam {x: 1}}"), HasSubstr("no field named \"x\""));
   EXPECT_THAT(ErrorOf("training.input=[{rescale}]"), HasSubstr("is not a list in text format"));
   EXPECT_THAT(ErrorOf("name=\"a\"b\""), HasSubstr("text in double quotes"));
@@ -183,7 +193,8 @@ TEST(SetFieldTest, BadValues) {
 
 TEST(SetFieldTest, HostileSettingsAreShownEscaped) {
   EXPECT_THAT(ErrorOf("training.\x1b[31m=1"), testing::Not(HasSubstr("\x1b")));
-  EXPECT_THAT(ErrorOf("training.epochs=\x1b[2J"), AllOf(HasSubstr("\\x1b[2J"), testing::Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(ErrorOf("training.epochs=\x1b[2J"),
+              AllOf(HasSubstr("\\x1b[2J"), testing::Not(HasSubstr("\x1b"))));
   EXPECT_THAT(ErrorOf("training." + std::string(100'000, 'x') + "=1"), HasSubstr("there is no"));
   std::string deep = "training.network";
   for (int i = 0; i < 200; ++i) deep += ".layers[0].repeat";

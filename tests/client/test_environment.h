@@ -1,4 +1,5 @@
-// A world for the client in a test: streams in memory, a clock that only moves when the client sleeps, a hand on Ctrl-C.
+// A world for the client in a test: streams in memory, a clock that only moves when the client
+// sleeps, a hand on Ctrl-C.
 #pragma once
 
 #include <atomic>
@@ -36,7 +37,8 @@ class TestEnvironment {
       clock.Advance(std::chrono::microseconds(duration).count());
       if (on_sleep) on_sleep(static_cast<int>(sleeps.size()));
     };
-    environment_.catch_interrupt = [this](std::function<void()> on_interrupt) -> std::shared_ptr<void> {
+    environment_.catch_interrupt =
+        [this](std::function<void()> on_interrupt) -> std::shared_ptr<void> {
       {
         MutexLock lock(mutex_);
         on_interrupt_ = std::move(on_interrupt);

@@ -46,7 +46,8 @@ class WatchTest : public testing::Test {
   // Sends what is stored after `after`, up to and with `last`.
   void Replay(FakeServer::WatchWriter& writer, int64_t after, int64_t last) {
     for (const v1::WatchJobResponse& response : history_) {
-      if (response.event().sequence() > after && response.event().sequence() <= last) writer.Write(response);
+      if (response.event().sequence() > after && response.event().sequence() <= last)
+        writer.Write(response);
     }
   }
 
@@ -71,7 +72,8 @@ class WatchTest : public testing::Test {
 };
 
 TEST_F(WatchTest, PrintsALineAnEpoch) {
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     EXPECT_FALSE(request.progress());  // piped
     Replay(writer, request.after_sequence(), 7);
     return grpc::Status::OK;
@@ -102,7 +104,8 @@ TEST_F(WatchTest, ADaemonThatIsKilledAndRestartedIsFoundAgain) {
   };
   EXPECT_EQ(Watch(), 0);
   EXPECT_EQ(world_.out.str(), kAllLines);
-  EXPECT_THAT(world_.err.str(), AllOf(HasSubstr("lost the daemon at unix:"), HasSubstr("connected again")));
+  EXPECT_THAT(world_.err.str(),
+              AllOf(HasSubstr("lost the daemon at unix:"), HasSubstr("connected again")));
   using std::chrono::milliseconds;
   EXPECT_THAT(world_.sleeps, ElementsAre(milliseconds(200), milliseconds(400), milliseconds(800)));
   ASSERT_EQ(server_.watched().size(), 2u);
@@ -111,7 +114,8 @@ TEST_F(WatchTest, ADaemonThatIsKilledAndRestartedIsFoundAgain) {
 
 TEST_F(WatchTest, EventsThatArriveTwiceAreShownOnce) {
   std::atomic<int> calls = 0;
-  server_.watch_job = [&](const v1::WatchJobRequest&, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest&, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, 0, ++calls == 1 ? 5 : 7);  // forgets where the client was
     return calls == 1 ? grpc::Status(grpc::UNAVAILABLE, "stopping") : grpc::Status::OK;
   };
@@ -121,7 +125,8 @@ TEST_F(WatchTest, EventsThatArriveTwiceAreShownOnce) {
 
 TEST_F(WatchTest, AStreamThatEndsTooEarlyIsOpenedAgain) {
   std::atomic<int> calls = 0;
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     const int64_t last = 1 + ++calls;
     Replay(writer, request.after_sequence(), last);
     return grpc::Status::OK;
@@ -132,7 +137,8 @@ TEST_F(WatchTest, AStreamThatEndsTooEarlyIsOpenedAgain) {
 }
 
 TEST_F(WatchTest, GivesUpAfterTenMinutesWithoutASign) {
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, request.after_sequence(), 3);
     return grpc::Status(grpc::UNAVAILABLE, "storage is gone");
   };
@@ -158,7 +164,8 @@ TEST_F(WatchTest, NobodyThereAtFirst) {
 
 TEST_F(WatchTest, AJobThatIsGoneAfterTheRestart) {
   std::atomic<int> calls = 0;
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     if (++calls > 1) return grpc::Status(grpc::NOT_FOUND, "no job 7");
     Replay(writer, request.after_sequence(), 3);
     return grpc::Status(grpc::UNAVAILABLE, "stopping");
@@ -168,14 +175,17 @@ TEST_F(WatchTest, AJobThatIsGoneAfterTheRestart) {
 }
 
 TEST_F(WatchTest, TheExitCodeSaysHowTheJobEnded) {
-  for (const auto& [state, code] : {std::pair{v1::Job::SUCCEEDED, 0}, {v1::Job::FAILED, 1}, {v1::Job::CANCELLED, 1}}) {
+  for (const auto& [state, code] :
+       {std::pair{v1::Job::SUCCEEDED, 0}, {v1::Job::FAILED, 1}, {v1::Job::CANCELLED, 1}}) {
     history_.back() = StateEvent(7, state, v1::Job::DIVERGED, "loss is nan\x1b[2J");
-    server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+    server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                            grpc::ServerContext&) {
       Replay(writer, request.after_sequence(), 7);
       return grpc::Status::OK;
     };
     EXPECT_EQ(Watch(), code);
-    EXPECT_THAT(world_.out.str(), HasSubstr("is " + v1::Job::State_Name(state) + " (DIVERGED): loss is nan\\x1b[2J\n"));
+    EXPECT_THAT(world_.out.str(), HasSubstr("is " + v1::Job::State_Name(state) +
+                                            " (DIVERGED): loss is nan\\x1b[2J\n"));
   }
 }
 
@@ -192,8 +202,10 @@ TEST_F(WatchTest, WarningsResultsAndWhatANewerDaemonSends) {
   auto* metric = result.mutable_event()->mutable_result()->add_metrics();
   metric->set_name("test_accuracy");
   metric->set_value(0.7);
-  history_ = {warning, unknown, result, StateEvent(4, static_cast<v1::Job::State>(77)), StateEvent(5, v1::Job::SUCCEEDED)};
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  history_ = {warning, unknown, result, StateEvent(4, static_cast<v1::Job::State>(77)),
+              StateEvent(5, v1::Job::SUCCEEDED)};
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, request.after_sequence(), 7);
     return grpc::Status::OK;
   };
@@ -208,7 +220,8 @@ TEST_F(WatchTest, WarningsResultsAndWhatANewerDaemonSends) {
 TEST_F(WatchTest, ALiveLineOnATerminal) {
   world_.out_is_terminal = true;
   world_.variables["NO_COLOR"] = "1";
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     EXPECT_TRUE(request.progress());
     Replay(writer, 1, 2);
     v1::WatchJobResponse progress;
@@ -231,7 +244,8 @@ TEST_F(WatchTest, ALiveLineOnATerminal) {
 }
 
 TEST_F(WatchTest, ColoursOnlyOnATerminalWithoutNoColor) {
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, request.after_sequence(), 7);
     return grpc::Status::OK;
   };
@@ -254,7 +268,8 @@ TEST_F(WatchTest, ColoursOnlyOnATerminalWithoutNoColor) {
 
 TEST_F(WatchTest, JsonIsOneObjectALine) {
   history_[2].mutable_event()->mutable_epoch()->mutable_metrics(0)->set_value(std::nan(""));
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, request.after_sequence(), 7);
     return grpc::Status::OK;
   };
@@ -277,14 +292,16 @@ TEST_F(WatchTest, CtrlCLeavesTheJobRunning) {
     while (!context.IsCancelled()) std::this_thread::yield();
     return grpc::Status::CANCELLED;
   };
-  EXPECT_EQ(world_.Run({"--server", server_.address(), "submit", "recipe:quickstart", "--watch"}), 130);
+  EXPECT_EQ(world_.Run({"--server", server_.address(), "submit", "recipe:quickstart", "--watch"}),
+            130);
   EXPECT_THAT(world_.out.str(), testing::StartsWith("7\n"));
-  EXPECT_THAT(world_.err.str(), HasSubstr("job 7 goes on; follow it again with: anneal --server " + server_.address() +
-                                          " watch 7\n"));
+  EXPECT_THAT(world_.err.str(), HasSubstr("job 7 goes on; follow it again with: anneal --server " +
+                                          server_.address() + " watch 7\n"));
 }
 
 TEST_F(WatchTest, CtrlCWhileTheDaemonIsAway) {
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     Replay(writer, request.after_sequence(), 3);
     return grpc::Status(grpc::UNAVAILABLE, "stopping");
   };
@@ -293,14 +310,27 @@ TEST_F(WatchTest, CtrlCWhileTheDaemonIsAway) {
   EXPECT_EQ(world_.sleeps.size(), 1u);
 }
 
+TEST_F(WatchTest, OutputThatNobodyReadsEndsIt) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext& context) {
+    Replay(writer, request.after_sequence(), 3);
+    while (!context.IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  };
+  world_.out.setstate(std::ios::badbit);
+  EXPECT_EQ(Watch(), 2);
+  EXPECT_EQ(world_.err.str(), "anneal: the output cannot be written\n");
+}
+
 TEST_F(WatchTest, SubmitAndWatch) {
-  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer, grpc::ServerContext&) {
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
     EXPECT_EQ(request.id(), "7");
     Replay(writer, request.after_sequence(), 7);
     return grpc::Status::OK;
   };
-  EXPECT_EQ(world_.Run({"--server", server_.address(), "submit", "recipe:quickstart", "--watch", "--set",
-                        "training.epochs=4"}),
+  EXPECT_EQ(world_.Run({"--server", server_.address(), "submit", "recipe:quickstart", "--watch",
+                        "--set", "training.epochs=4"}),
             0);
   EXPECT_EQ(world_.out.str(), "7\n" + std::string(kAllLines));
 }

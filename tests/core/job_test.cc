@@ -22,23 +22,26 @@ constexpr std::optional<JobState> kNo = std::nullopt;
 
 struct TableRow {
   JobState state;
-  // After start, succeed, fail, cancel, pause, resume, stopped, interrupt: the order of kAllJobTransitions.
+  // After start, succeed, fail, cancel, pause, resume, stopped, interrupt: the order of
+  // kAllJobTransitions.
   std::vector<std::optional<JobState>> next;
 };
 
 // The drawing in job.h, read by a person into a table.
 const std::vector<TableRow>& Table() {
+  // clang-format off
   static const std::vector<TableRow> table = {
-      //             start     succeed     fail     cancel       pause     resume   stopped     interrupt
-      {kQueued,     {kRunning, kNo,        kNo,     kCancelled,  kPaused,  kNo,     kNo,        kNo}},
-      {kRunning,    {kNo,      kSucceeded, kFailed, kCancelling, kPausing, kNo,     kNo,        kQueued}},
-      {kPausing,    {kNo,      kSucceeded, kFailed, kCancelling, kNo,      kNo,     kPaused,    kPaused}},
-      {kPaused,     {kNo,      kNo,        kNo,     kCancelled,  kNo,      kQueued, kNo,        kNo}},
-      {kCancelling, {kNo,      kSucceeded, kFailed, kNo,         kNo,      kNo,     kCancelled, kCancelled}},
-      {kSucceeded,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
-      {kFailed,     {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
-      {kCancelled,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
+    //             start     succeed     fail     cancel       pause     resume   stopped     interrupt
+    {kQueued,     {kRunning, kNo,        kNo,     kCancelled,  kPaused,  kNo,     kNo,        kNo}},
+    {kRunning,    {kNo,      kSucceeded, kFailed, kCancelling, kPausing, kNo,     kNo,        kQueued}},
+    {kPausing,    {kNo,      kSucceeded, kFailed, kCancelling, kNo,      kNo,     kPaused,    kPaused}},
+    {kPaused,     {kNo,      kNo,        kNo,     kCancelled,  kNo,      kQueued, kNo,        kNo}},
+    {kCancelling, {kNo,      kSucceeded, kFailed, kNo,         kNo,      kNo,     kCancelled, kCancelled}},
+    {kSucceeded,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
+    {kFailed,     {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
+    {kCancelled,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
   };
+  // clang-format on
   return table;
 }
 
@@ -48,7 +51,8 @@ TEST(JobTest, EveryPairOfStateAndTransition) {
     ASSERT_EQ(Table()[row].state, kAllJobStates[row]);
     ASSERT_EQ(Table()[row].next.size(), kAllJobTransitions.size());
     for (size_t column = 0; column < kAllJobTransitions.size(); ++column) {
-      EXPECT_EQ(NextState(kAllJobStates[row], kAllJobTransitions[column]), Table()[row].next[column])
+      EXPECT_EQ(NextState(kAllJobStates[row], kAllJobTransitions[column]),
+                Table()[row].next[column])
           << JobStateName(kAllJobStates[row]) << ", transition " << column;
     }
   }
@@ -81,9 +85,9 @@ TEST(JobTest, WhatIsActiveCanBeInterruptedAndNothingElse) {
 
 TEST(JobTest, NumbersAndNamesAreThoseOfTheApi) {
   const std::vector<std::tuple<JobState, int, std::string>> states = {
-      {kQueued, 1, "QUEUED"},     {kRunning, 2, "RUNNING"},       {kPausing, 3, "PAUSING"},
-      {kPaused, 4, "PAUSED"},     {kCancelling, 5, "CANCELLING"}, {kSucceeded, 6, "SUCCEEDED"},
-      {kFailed, 7, "FAILED"},     {kCancelled, 8, "CANCELLED"}};
+      {kQueued, 1, "QUEUED"}, {kRunning, 2, "RUNNING"},       {kPausing, 3, "PAUSING"},
+      {kPaused, 4, "PAUSED"}, {kCancelling, 5, "CANCELLING"}, {kSucceeded, 6, "SUCCEEDED"},
+      {kFailed, 7, "FAILED"}, {kCancelled, 8, "CANCELLED"}};
   ASSERT_EQ(states.size(), kAllJobStates.size());
   for (const auto& [state, number, name] : states) {
     EXPECT_EQ(static_cast<int>(state), number);

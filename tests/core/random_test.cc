@@ -82,8 +82,9 @@ TEST(RandomTest, NormalPairsAreTheTransformOfTheirUniformPairs) {
   }
 }
 
-// For n independent standard normal numbers, the mean has the deviation 1/sqrt(n), and the mean of squares, cubes and
-// fourth powers sqrt(2/n), sqrt(15/n), sqrt(96/n). Five deviations: a fixed seed either passes for ever or never.
+// For n independent standard normal numbers, the mean has the deviation 1/sqrt(n), and the mean of
+// squares, cubes and fourth powers sqrt(2/n), sqrt(15/n), sqrt(96/n). Five deviations: a fixed seed
+// either passes for ever or never.
 TEST(RandomTest, MomentsOfNormalNumbers) {
   constexpr uint32_t kCount = 400'000;
   const RandomStream stream{42, RandomPurpose::kInitializer, 0, 0};
@@ -106,8 +107,8 @@ TEST(RandomTest, MomentsOfNormalNumbers) {
   EXPECT_NEAR(product / n, 0, 5 / std::sqrt(n));  // neighbours are uncorrelated
 }
 
-// The largest distance between the distribution function of `sorted` and `cdf`, times sqrt(n). Kolmogorov's distribution:
-// above 1.95 with probability 0.001 (2 exp(-2 x^2)).
+// The largest distance between the distribution function of `sorted` and `cdf`, times sqrt(n).
+// Kolmogorov's distribution: above 1.95 with probability 0.001 (2 exp(-2 x^2)).
 template <typename Cdf>
 double KolmogorovSmirnov(std::vector<double> values, const Cdf& cdf) {
   std::sort(values.begin(), values.end());
@@ -128,8 +129,9 @@ TEST(RandomTest, NormalNumbersHaveTheNormalDistribution) {
     for (uint32_t element = 0; element < 100'000; ++element) {
       values.push_back(NormalDouble(stream, element));
     }
-    EXPECT_LT(KolmogorovSmirnov(values, [](double z) { return std::erfc(-z / std::sqrt(2.0)) / 2; }),
-              1.95)
+    EXPECT_LT(
+        KolmogorovSmirnov(values, [](double z) { return std::erfc(-z / std::sqrt(2.0)) / 2; }),
+        1.95)
         << seed;
   }
 }

@@ -65,17 +65,19 @@ TEST(AttemptEndingTest, WhatAnEndingMakesOfTheJob) {
   const AttemptEnding failed = ending(Kind::kFailed, StopReason::kDiverged);
   const AttemptEnding stopped = ending(Kind::kStopped, StopReason::kInternal);
 
-  const std::vector<std::tuple<JobState, AttemptEnding, JobState, StopReason, std::string>> table = {
-      {JobState::kRunning, done, JobState::kSucceeded, StopReason::kEarlyStopped, "SUCCEEDED"},
-      {JobState::kCancelling, done, JobState::kSucceeded, StopReason::kEarlyStopped, "SUCCEEDED"},
-      {JobState::kPausing, done, JobState::kSucceeded, StopReason::kEarlyStopped, "SUCCEEDED"},
-      {JobState::kRunning, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
-      {JobState::kCancelling, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
-      {JobState::kPausing, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
-      {JobState::kRunning, stopped, JobState::kQueued, StopReason::kNone, "INTERRUPTED"},
-      {JobState::kCancelling, stopped, JobState::kCancelled, StopReason::kUser, "CANCELLED"},
-      {JobState::kPausing, stopped, JobState::kPaused, StopReason::kNone, "INTERRUPTED"},
-  };
+  const std::vector<std::tuple<JobState, AttemptEnding, JobState, StopReason, std::string>> table =
+      {
+          {JobState::kRunning, done, JobState::kSucceeded, StopReason::kEarlyStopped, "SUCCEEDED"},
+          {JobState::kCancelling, done, JobState::kSucceeded, StopReason::kEarlyStopped,
+           "SUCCEEDED"},
+          {JobState::kPausing, done, JobState::kSucceeded, StopReason::kEarlyStopped, "SUCCEEDED"},
+          {JobState::kRunning, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
+          {JobState::kCancelling, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
+          {JobState::kPausing, failed, JobState::kFailed, StopReason::kDiverged, "FAILED"},
+          {JobState::kRunning, stopped, JobState::kQueued, StopReason::kNone, "INTERRUPTED"},
+          {JobState::kCancelling, stopped, JobState::kCancelled, StopReason::kUser, "CANCELLED"},
+          {JobState::kPausing, stopped, JobState::kPaused, StopReason::kNone, "INTERRUPTED"},
+      };
   for (const auto& [from, how, to, reason, outcome] : table) {
     const AttemptEnd end = MakeAttemptEnd(from, how);
     EXPECT_EQ(end.from, from);

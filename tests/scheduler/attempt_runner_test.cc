@@ -40,6 +40,19 @@ TEST_F(AttemptRunnerTest, WhatIsNotQueuedIsLeftAlone) {
   EXPECT_EQ(StoredTexts(job.id), before);
 }
 
+TEST_F(AttemptRunnerTest, GoesOnWithAnAttemptThatWasBegunUnnoticed) {
+  RunningJob job(Submit("one"), 0), cancelled(Submit("two"), 0);
+  for (const JobId id : {job.id, cancelled.id}) ASSERT_TRUE(store_.BeginAttempt(id, "").ok());
+  // Nobody runs it: the stop request finds no one, and the job must stay where a worker finds it.
+  ASSERT_EQ(scheduler_->Cancel(cancelled.id)->state, JobState::kCancelling);
+  EXPECT_EQ(scheduler_->QueuePosition(cancelled.id), 2);
+  EXPECT_EQ(runner_.Run(job, {}), Result::kDone);
+  EXPECT_EQ(runner_.Run(cancelled, {}), Result::kDone);
+  EXPECT_EQ(Get(job.id).state, JobState::kSucceeded);
+  EXPECT_EQ(Get(job.id).attempt_count, 1);
+  EXPECT_EQ(Get(cancelled.id).state, JobState::kCancelled);
+}
+
 TEST_F(AttemptRunnerTest, SaysWhetherTheStoreMayLetItBeginLater) {
   RunningJob job(Submit("one"), 0);
   for (const Call call : {Call::kGetJob, Call::kBeginAttempt}) {

@@ -20,9 +20,10 @@ class CancelTest : public SchedulerFixture {
  protected:
   // `race` runs within the next call of this kind, and no later one.
   void Once(Call call, std::function<void()> race) {
-    store_.Before(call, [race = std::move(race), done = std::make_shared<std::atomic<bool>>(false)] {
-      if (!done->exchange(true)) race();
-    });
+    store_.Before(call,
+                  [race = std::move(race), done = std::make_shared<std::atomic<bool>>(false)] {
+                    if (!done->exchange(true)) race();
+                  });
   }
 };
 
@@ -107,7 +108,8 @@ TEST_F(CancelTest, WhatHasEndedOrNeverWasCannotBeCancelled) {
 
 TEST_F(CancelTest, APausedJobIsCancelledAtOnce) {
   const JobId id = Submit("paused");
-  ASSERT_TRUE(store_.ChangeState(id, JobState::kQueued, JobState::kPaused, StopReason::kNone, "").ok());
+  ASSERT_TRUE(
+      store_.ChangeState(id, JobState::kQueued, JobState::kPaused, StopReason::kNone, "").ok());
   EXPECT_EQ(scheduler_->Cancel(id)->state, JobState::kCancelled);
 }
 
@@ -140,7 +142,8 @@ TEST_F(CancelTest, AWorkerDropsAJobThatWasCancelledAfterItWasTaken) {
   const JobId id = Submit("raced"), next = Submit("next");
   Once(Call::kBeginAttempt, [&] {
     ASSERT_TRUE(
-        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
+        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+            .ok());
   });
   Start();
   AwaitEnd(next);
@@ -163,7 +166,8 @@ TEST_F(CancelTest, TheEndIsWrittenAgainWhenACancelCameBetween) {
   engine_.Script("raced", {});
   Once(Call::kEndAttempt, [&] {
     ASSERT_TRUE(
-        store_.ChangeState(1, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "").ok());
+        store_.ChangeState(1, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "")
+            .ok());
   });
   Start();
   const JobId id = Submit("raced");

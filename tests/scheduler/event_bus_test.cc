@@ -98,8 +98,9 @@ TEST(EventBusTest, ProgressGoesToThoseWhoWantIt) {
   EXPECT_FALSE(bus.HasProgressWatchers(1));
 }
 
-// Watchers come and go while others publish. Each must see an unbroken run of sequences while it is there; the vector it
-// writes to is destroyed right after its subscription, so a call that comes too late is a use after free.
+// Watchers come and go while others publish. Each must see an unbroken run of sequences while it is
+// there; the vector it writes to is destroyed right after its subscription, so a call that comes
+// too late is a use after free.
 TEST(EventBusTest, SubscribingWhileOthersPublish) {
   EventBus bus;
   constexpr int kJobs = 3;

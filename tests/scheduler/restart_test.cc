@@ -39,9 +39,9 @@ TEST_F(RestartTest, WhatRanIsQueuedAgainAndKeepsItsEpochs) {
   engine_.Release("held");
   Start();
   // Epochs 1 and 2 are measured again, but stored and told of once.
-  EXPECT_THAT(AwaitEnd(held), ElementsAre("QUEUED", "RUNNING", "epoch 1", "epoch 2", "QUEUED",
-                                          "RUNNING", "epoch 3", "result of 3 epochs",
-                                          "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(held),
+              ElementsAre("QUEUED", "RUNNING", "epoch 1", "epoch 2", "QUEUED", "RUNNING", "epoch 3",
+                          "result of 3 epochs", "SUCCEEDED COMPLETED"));
   AwaitEnd(waits);
   EXPECT_THAT(engine_.Began(), ElementsAre("held", "held", "waits"));
   const std::vector<EpochRecord> epochs = *store_.ListEpochs({.job_id = held, .metrics = {}});
@@ -52,13 +52,14 @@ TEST_F(RestartTest, WhatRanIsQueuedAgainAndKeepsItsEpochs) {
 }
 
 TEST_F(RestartTest, WhatAKilledDaemonLeftRunningIsStartedAgain) {
-  const JobId running = Submit("running"), cancelling = Submit("cancelling"), waits = Submit("waits");
+  const JobId running = Submit("running"), cancelling = Submit("cancelling"),
+              waits = Submit("waits");
   ASSERT_TRUE(store_.BeginAttempt(running, "").ok());
   ASSERT_TRUE(store_.BeginAttempt(cancelling, "").ok());
-  ASSERT_TRUE(store_
-                  .ChangeState(cancelling, JobState::kRunning, JobState::kCancelling,
-                               StopReason::kNone, "")
-                  .ok());
+  ASSERT_TRUE(
+      store_
+          .ChangeState(cancelling, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "")
+          .ok());
   Make();
   Start();
   AwaitEnd(running);

@@ -54,7 +54,8 @@ class SchedulerFixture : public testing::Test {
     Make();
   }
 
-  // A scheduler on the same store, as after a restart of the daemon. The one before is stopped and destroyed.
+  // A scheduler on the same store, as after a restart of the daemon. The one before is stopped and
+  // destroyed.
   void Make() {
     scheduler_.reset();
     scheduler_ = Scheduler::Create(store_, engine_, bus_, catalog_, clock_, options_);

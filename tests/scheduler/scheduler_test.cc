@@ -29,9 +29,9 @@ TEST_F(SchedulerTest, AJobFromQueuedToSucceeded) {
   const JobId id = created->job.id;
   EXPECT_EQ(scheduler_->QueuePosition(id), 1);
   Start();
-  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "warning: unwise", "RUNNING", "warning: careful",
-                                        "epoch 1", "epoch 2", "result of 2 epochs",
-                                        "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(id),
+              ElementsAre("QUEUED", "warning: unwise", "RUNNING", "warning: careful", "epoch 1",
+                          "epoch 2", "result of 2 epochs", "SUCCEEDED COMPLETED"));
   const Job done = Get(id);
   EXPECT_EQ(done.state, JobState::kSucceeded);
   EXPECT_EQ(done.stop_reason, StopReason::kCompleted);
@@ -234,9 +234,11 @@ TEST_F(SchedulerTest, ProgressOfWhatRuns) {
   EXPECT_EQ(snapshot->epochs, 3);
   EXPECT_EQ(snapshot->batch, 1);
   EXPECT_EQ(snapshot->elapsed_us, 5'000'000);
-  recording.AwaitProgress([](const ProgressSnapshot& seen) { return seen.elapsed_us == 5'000'000; });
+  recording.AwaitProgress(
+      [](const ProgressSnapshot& seen) { return seen.elapsed_us == 5'000'000; });
   clock_.Advance(1'000'000);
-  recording.AwaitProgress([](const ProgressSnapshot& seen) { return seen.elapsed_us == 6'000'000; });
+  recording.AwaitProgress(
+      [](const ProgressSnapshot& seen) { return seen.elapsed_us == 6'000'000; });
   engine_.Release("held");
   recording.AwaitLast();
   scheduler_->Stop();

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/scheduler/scheduler.h"
@@ -37,6 +39,16 @@ class StorageTroubleTest : public SchedulerFixture {
     std::atomic<int> seen_{0};
   };
 
+  // The next call of this kind does `commit` and then answers an error all the same.
+  void CommitAndDeny(Call call, std::function<void()> commit) {
+    store_.Before(call, [this, call, commit = std::move(commit),
+                         done = std::make_shared<std::atomic<bool>>(false)] {
+      if (done->exchange(true)) return;
+      commit();
+      store_.Fail(call, 1, absl::UnavailableError("cannot be synced"));
+    });
+  }
+
   // Every call of this kind takes so long.
   void Slow(Call call, int64_t us) {
     store_.Before(call, [this, us] { clock_.Advance(us); });
@@ -51,8 +63,8 @@ TEST_F(StorageTroubleTest, WritesOfARunningJobAreRetried) {
   store_.Fail(Call::kAppendWarning, 2, absl::ResourceExhaustedError("disk full"));
   Start();
   const JobId id = Submit("patient");
-  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "RUNNING", "warning: careful", "epoch 1", "epoch 2",
-                                        "result of 2 epochs", "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "RUNNING", "warning: careful", "epoch 1",
+                                        "epoch 2", "result of 2 epochs", "SUCCEEDED COMPLETED"));
   EXPECT_EQ(Get(id).attempt_count, 1);
 }
 
@@ -141,20 +153,96 @@ TEST_F(StorageTroubleTest, StopGivesUpOnTheEndAndTheNextStartRecovers) {
   EXPECT_EQ(Get(id).attempts.at(1).outcome, "SUCCEEDED");
 }
 
-TEST_F(StorageTroubleTest, AnEndThatWasWrittenAlthoughTheStoreDeniedItIsFound) {
-  auto denied = std::make_shared<std::atomic<bool>>(false);
-  store_.Before(Call::kEndAttempt, [this, denied] {
-    if (denied->exchange(true)) return;
+TEST_F(StorageTroubleTest, AnEndThatWasCommittedAlthoughTheStoreDeniedItIsFound) {
+  engine_.Script("denied", {.hold_before_epoch = 1});
+  CommitAndDeny(Call::kEndAttempt, [this] {
     AttemptEnd end;
     end.stop_reason = StopReason::kCompleted;
     end.outcome = "SUCCEEDED";
     ASSERT_TRUE(store_.EndAttempt(1, 1, end).ok());
-    store_.Fail(Call::kEndAttempt, 1, absl::UnavailableError("connection lost"));
   });
   Start();
-  const JobId lied = Submit("lied");
+  const JobId id = Submit("denied");
+  engine_.AwaitHeld("denied");
+  Recording recording(bus_, store_, id);
+  engine_.Release("denied");
+  recording.AwaitLast();
   AwaitEnd(Submit("next"));  // the worker has gone on
-  EXPECT_EQ(Get(lied).state, JobState::kSucceeded);
+  EXPECT_EQ(Get(id).attempt_count, 1);
+}
+
+TEST_F(StorageTroubleTest, AnAttemptThatWasBegunAlthoughTheStoreDeniedItIsRun) {
+  CommitAndDeny(Call::kBeginAttempt, [this] { ASSERT_TRUE(store_.BeginAttempt(1, "").ok()); });
+  Start();
+  const JobId id = Submit("denied");
+  EXPECT_THAT(AwaitEnd(id), ElementsAre("QUEUED", "RUNNING", "epoch 1", "result of 1 epochs",
+                                        "SUCCEEDED COMPLETED"));
+  EXPECT_EQ(Get(id).attempt_count, 1);
+}
+
+TEST_F(StorageTroubleTest, AnAttemptThatWasBegunUnnoticedCanBeCancelled) {
+  auto begun = std::make_shared<std::atomic<bool>>(false);
+  CommitAndDeny(Call::kBeginAttempt, [this, begun] {
+    ASSERT_TRUE(store_.BeginAttempt(1, "").ok());
+    *begun = true;
+  });
+  store_.Before(Call::kGetJob, [this, begun] {
+    if (!begun->exchange(false)) return;
+    EXPECT_EQ(scheduler_->Cancel(1)->state, JobState::kCancelling);
+  });
+  Start();
+  const JobId id = Submit("denied");
+  Recording(bus_, store_, id).AwaitLast();
+  EXPECT_THAT(StoredTexts(id), ElementsAre("QUEUED", "RUNNING", "CANCELLING", "CANCELLED USER"));
+}
+
+TEST_F(StorageTroubleTest, ACancelThatWasCommittedAlthoughTheStoreDeniedItIsFoundByTheNext) {
+  const JobId id = Submit("queued");
+  Recording recording(bus_, store_, id);
+  CommitAndDeny(Call::kChangeState, [this, id] {
+    ASSERT_TRUE(
+        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+            .ok());
+  });
+  EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
+  EXPECT_EQ(scheduler_->QueuePosition(id), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(scheduler_->Cancel(id).status()));
+  EXPECT_EQ(scheduler_->QueuePosition(id), 0);
+  recording.AwaitLast();
+}
+
+TEST_F(StorageTroubleTest, ACancelThatWasCommittedAlthoughTheStoreDeniedItIsSeenByTheWorker) {
+  engine_.Script("busy", {.hold_before_epoch = 1});
+  Start();
+  Submit("busy");
+  engine_.AwaitHeld("busy");
+  const JobId id = Submit("queued");
+  Recording recording(bus_, store_, id);
+  CommitAndDeny(Call::kChangeState, [this, id] {
+    ASSERT_TRUE(
+        store_.ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+            .ok());
+  });
+  EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
+  engine_.Release("busy");
+  recording.AwaitLast();
+  EXPECT_THAT(engine_.Began(), ElementsAre("busy"));
+}
+
+TEST_F(StorageTroubleTest, ACancelOfARunningJobWorksAtTheSecondTry) {
+  engine_.Script("held", {.hold_before_epoch = 1});
+  Start();
+  const JobId id = Submit("held");
+  engine_.AwaitHeld("held");
+  CommitAndDeny(Call::kChangeState, [this, id] {
+    ASSERT_TRUE(
+        store_.ChangeState(id, JobState::kRunning, JobState::kCancelling, StopReason::kNone, "")
+            .ok());
+  });
+  EXPECT_TRUE(absl::IsUnavailable(scheduler_->Cancel(id).status()));
+  EXPECT_EQ(scheduler_->Cancel(id)->state, JobState::kCancelling);
+  Recording(bus_, store_, id).AwaitLast();
+  EXPECT_THAT(StoredTexts(id), ElementsAre("QUEUED", "RUNNING", "CANCELLING", "CANCELLED USER"));
 }
 
 TEST_F(StorageTroubleTest, AJobThatCannotBeginWaitsInTheQueue) {

@@ -91,8 +91,8 @@ TEST_F(StressTest, SubmittersCancellersWatchersAndAStoreThatStumbles) {
   }
   disturbers.emplace_back([&] {
     std::mt19937 random(77);
-    const std::vector<Call> calls = {Call::kBeginAttempt, Call::kAppendEpoch, Call::kEndAttempt,
-                                     Call::kChangeState, Call::kAppendWarning, Call::kGetJob};
+    const std::vector<Call> calls = {Call::kBeginAttempt, Call::kAppendEpoch,   Call::kEndAttempt,
+                                     Call::kChangeState,  Call::kAppendWarning, Call::kGetJob};
     while (!submitted) {
       store_.Fail(calls[random() % calls.size()], 1, absl::UnavailableError("stumbled"));
       std::this_thread::yield();
@@ -114,14 +114,18 @@ TEST_F(StressTest, SubmittersCancellersWatchersAndAStoreThatStumbles) {
 
 TEST_F(StressTest, RestartsInTheMiddleOfEverything) {
   constexpr int kJobs = 60;
+  constexpr int kRounds = 20;
   std::vector<std::unique_ptr<Recording>> recordings;
   for (int i = 0; i < kJobs; ++i) {
     const std::string name = std::to_string(i);
     engine_.Script(name, {.epochs = 20});
     recordings.push_back(std::make_unique<Recording>(bus_, store_, Submit(name)));
   }
-  for (int round = 0; round < 20; ++round) {
+  // Job 2 is there to be interrupted in every round; the others are wherever they are.
+  engine_.Script("1", {.epochs = 20, .hold_before_epoch = 10});
+  for (int round = 0; round < kRounds; ++round) {
     Start();
+    engine_.AwaitHeld("1");
     // A cancel that races the stop.
     std::thread canceller([&, round] {
       const absl::Status status = scheduler_->Cancel(round * 3 + 1).status();
@@ -136,12 +140,14 @@ TEST_F(StressTest, RestartsInTheMiddleOfEverything) {
     EXPECT_TRUE(store_.ListJobs(query)->empty());
     Make();
   }
+  engine_.Release("1");
   Start();
   for (const auto& recording : recordings) {
     recording->AwaitLast();
     recording->ExpectWhole();
   }
   for (JobId id = 1; id <= kJobs; ++id) ExpectEndedOnce(id);
+  EXPECT_EQ(Get(2).attempt_count, kRounds + 1);
 }
 
 TEST_F(StressTest, WatchersComeAndGoWhileJobsRun) {

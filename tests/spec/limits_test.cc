@@ -1,5 +1,5 @@
 // Specs that ask for too much are refused quickly, with a sentence, and without overflow.
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -19,10 +19,18 @@ using testing::SizeIs;
 
 const char kEnd[] = "layers { dense { units: 10 activation: SOFTMAX } }";
 
+// Processor time, since other programs may be running. A sanitizer makes everything some ten times
+// slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kQuickSeconds = 5;
+#else
+constexpr double kQuickSeconds = 0.5;
+#endif
+
 double SecondsToJudge(const v1::JobSpec& spec) {
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   Judge(spec);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
 // `depth` repeats inside of each other, each of `count`.
@@ -70,7 +78,7 @@ TEST(LimitsTest, NestedRepeatsAreMultipliedWithoutOverflow) {
 TEST(LimitsTest, RoundsOfNothingAreCountedToo) {
   const v1::JobSpec spec = ParseJob(JobWithLayers(absl::StrCat(Nested(8, 10000, ""), kEnd)));
   EXPECT_THAT(Fields(Judge(spec)), Contains("training.network.layers"));
-  EXPECT_LT(SecondsToJudge(spec), 0.5);
+  EXPECT_LT(SecondsToJudge(spec), kQuickSeconds);
 }
 
 TEST(LimitsTest, EightRepeatsInsideOfEachOtherAreAccepted) {
@@ -160,7 +168,7 @@ TEST(LimitsTest, AHundredThousandLayersAreJudgedQuickly) {
   }
   const ValidationResult result = Judge(spec);
   EXPECT_THAT(result.violations, SizeIs(101));
-  EXPECT_LT(SecondsToJudge(spec), 0.5);
+  EXPECT_LT(SecondsToJudge(spec), kQuickSeconds);
 }
 
 TEST(LimitsTest, TenThousandLayersWithWarningsAreJudgedQuickly) {
@@ -174,7 +182,7 @@ TEST(LimitsTest, TenThousandLayersWithWarningsAreJudgedQuickly) {
   ASSERT_TRUE(result.spec.has_value()) << Show(result);
   EXPECT_THAT(result.warnings, SizeIs(101));
   EXPECT_EQ(result.warnings.back(), "...: and 9898 more warnings");
-  EXPECT_LT(SecondsToJudge(spec), 0.5);
+  EXPECT_LT(SecondsToJudge(spec), kQuickSeconds);
 }
 
 }  // namespace

@@ -26,14 +26,27 @@ void ExpectWhole(const std::string& path) {
   SQLite::Statement broken(database, "PRAGMA foreign_key_check");
   EXPECT_FALSE(broken.executeStep());
   // Sequences from 1 without gaps; every epoch told once; every job begins with an event.
-  EXPECT_EQ(database.execAndGet("SELECT count(*) FROM (SELECT job_id FROM events GROUP BY job_id "
-                                "HAVING max(sequence) <> count(*))").getInt(), 0);
-  EXPECT_EQ(database.execAndGet("SELECT count(*) FROM epochs e WHERE 1 <> (SELECT count(*) FROM events v "
-                                "WHERE v.job_id = e.job_id AND v.epoch = e.epoch)").getInt(), 0);
-  EXPECT_EQ(database.execAndGet("SELECT count(*) FROM jobs WHERE id NOT IN "
-                                "(SELECT job_id FROM events WHERE sequence = 1)").getInt(), 0);
-  EXPECT_EQ(database.execAndGet("SELECT count(*) FROM jobs WHERE id NOT IN "
-                                "(SELECT job_id FROM specs)").getInt(), 0);
+  EXPECT_EQ(database
+                .execAndGet("SELECT count(*) FROM (SELECT job_id FROM events GROUP BY job_id "
+                            "HAVING max(sequence) <> count(*))")
+                .getInt(),
+            0);
+  EXPECT_EQ(
+      database
+          .execAndGet("SELECT count(*) FROM epochs e WHERE 1 <> (SELECT count(*) FROM events v "
+                      "WHERE v.job_id = e.job_id AND v.epoch = e.epoch)")
+          .getInt(),
+      0);
+  EXPECT_EQ(database
+                .execAndGet("SELECT count(*) FROM jobs WHERE id NOT IN "
+                            "(SELECT job_id FROM events WHERE sequence = 1)")
+                .getInt(),
+            0);
+  EXPECT_EQ(database
+                .execAndGet("SELECT count(*) FROM jobs WHERE id NOT IN "
+                            "(SELECT job_id FROM specs)")
+                .getInt(),
+            0);
 }
 
 // Written to a pipe by the child after the call that promised it has returned.
@@ -76,7 +89,8 @@ TEST(KillTest, WhatWasAcknowledgedIsThere) {
   TempFolder folder;
   const std::string path = folder.File("anneal.db");
   std::vector<Promise> promises;
-  // On one database, so that each round also recovers what the one before left. Later and later in their lives.
+  // On one database, so that each round also recovers what the one before left. Later and later in
+  // their lives.
   for (const size_t count : {1, 2, 10, 60, 300}) {
     int pipe_ends[2];
     ASSERT_EQ(pipe(pipe_ends), 0);
@@ -155,6 +169,8 @@ TEST_F(FaultTest, PowerFailureAfterEachCommit) {
     auto survivor = SqliteStore::Open(after.File("anneal.db"), clock_, {});
     ASSERT_TRUE(survivor.ok()) << survivor.status();
     const auto newest = (*survivor)->ListJobs({});
+    ASSERT_TRUE(newest.ok()) << newest.status();
+    ASSERT_FALSE(newest->empty()) << "after job " << id;
     ASSERT_EQ(newest->front().id, id);
     ASSERT_EQ((*survivor)->GetJob(id)->spec, job.spec);
     survivor->reset();
@@ -246,7 +262,8 @@ TEST_F(SizeLimitTest, WhatDoesNotFitIsResourceExhausted) {
   EXPECT_THAT(stored, ElementsAre(1, 2));
   // What is small still fits, and what is deleted makes room.
   EXPECT_TRUE(store_->CreateJob(MakeJob("small")).ok());
-  ASSERT_TRUE(store_->ChangeState(1, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
+  ASSERT_TRUE(
+      store_->ChangeState(1, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
   ASSERT_TRUE(store_->DeleteJob(1).ok());
   EXPECT_TRUE(store_->CreateJob(large).ok());
   EXPECT_EQ(Code(store_->CreateJob(large)), absl::StatusCode::kResourceExhausted);
@@ -256,7 +273,8 @@ TEST_F(SizeLimitTest, WhatDoesNotFitIsResourceExhausted) {
   ExpectWhole(path_);
 }
 
-// SQLite rolls back the whole transaction there; those that fit must not suffer for the one that does not.
+// SQLite rolls back the whole transaction there; those that fit must not suffer for the one that
+// does not.
 TEST_F(SizeLimitTest, InAGroupOnlyWhatDoesNotFitFails) {
   FaultVfs vfs;
   options_.vfs = vfs.name();
@@ -271,7 +289,8 @@ TEST_F(SizeLimitTest, InAGroupOnlyWhatDoesNotFitFails) {
       NewJob job = MakeJob(i % 2 == 0 ? "fits" : "does not fit");
       if (i % 2 == 1) job.spec = std::string(2'000'000, 's');
       const auto created = store_->CreateJob(job);
-      EXPECT_EQ(Code(created), i % 2 == 0 ? absl::StatusCode::kOk : absl::StatusCode::kResourceExhausted);
+      EXPECT_EQ(Code(created),
+                i % 2 == 0 ? absl::StatusCode::kOk : absl::StatusCode::kResourceExhausted);
     });
   }
   while (store_->GetCounters().waiting < 8) std::this_thread::yield();

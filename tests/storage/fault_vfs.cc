@@ -42,7 +42,9 @@ struct FaultFile {
   static int FileSize(sqlite3_file* file, sqlite3_int64* size) {
     return Real(file)->pMethods->xFileSize(Real(file), size);
   }
-  static int Lock(sqlite3_file* file, int kind) { return Real(file)->pMethods->xLock(Real(file), kind); }
+  static int Lock(sqlite3_file* file, int kind) {
+    return Real(file)->pMethods->xLock(Real(file), kind);
+  }
   static int Unlock(sqlite3_file* file, int kind) {
     return Real(file)->pMethods->xUnlock(Real(file), kind);
   }
@@ -52,7 +54,9 @@ struct FaultFile {
   static int FileControl(sqlite3_file* file, int operation, void* argument) {
     return Real(file)->pMethods->xFileControl(Real(file), operation, argument);
   }
-  static int SectorSize(sqlite3_file* file) { return Real(file)->pMethods->xSectorSize(Real(file)); }
+  static int SectorSize(sqlite3_file* file) {
+    return Real(file)->pMethods->xSectorSize(Real(file));
+  }
   static int DeviceCharacteristics(sqlite3_file* file) {
     return Real(file)->pMethods->xDeviceCharacteristics(Real(file));
   }
@@ -161,7 +165,8 @@ int64_t FaultVfs::Syncs() const {
 void FaultVfs::WriteDurableFiles(const std::string& folder) const {
   MutexLock lock(mutex_);
   for (const auto& [path, bytes] : durable_) {
-    WriteFile((std::filesystem::path(folder) / std::filesystem::path(path).filename()).string(), bytes);
+    WriteFile((std::filesystem::path(folder) / std::filesystem::path(path).filename()).string(),
+              bytes);
   }
 }
 

@@ -1,5 +1,5 @@
-// SQLite's own file layer with a hand on it: it can refuse writes and syncs, hold syncs, and tell what a power failure
-// would leave.
+// SQLite's own file layer with a hand on it: it can refuse writes and syncs, hold syncs, and tell
+// what a power failure would leave.
 #pragma once
 
 #include <sqlite3.h>
@@ -15,7 +15,7 @@ namespace anneal {
 // Thread-safe. Must outlive every connection opened through it.
 class FaultVfs {
  public:
-  FaultVfs();   // registers itself under name()
+  FaultVfs();  // registers itself under name()
   ~FaultVfs();
   FaultVfs(const FaultVfs&) = delete;
   FaultVfs& operator=(const FaultVfs&) = delete;
@@ -35,8 +35,9 @@ class FaultVfs {
   // Syncs that succeeded.
   int64_t Syncs() const;
 
-  // Writes to `folder` what is certain to survive a power failure now: each file as it was at its last successful sync,
-  // under its own name. (Of later writes any part may survive; here none does.)
+  // Writes to `folder` what is certain to survive a power failure now: each file as it was at its
+  // last successful sync, under its own name. (Of later writes any part may survive; here none
+  // does.)
   void WriteDurableFiles(const std::string& folder) const;
 
  private:
@@ -47,7 +48,8 @@ class FaultVfs {
   void AfterSync(const std::string& path);
   void AfterDelete(const std::string& path);
 
-  static int Open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* out_flags);
+  static int Open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags,
+                  int* out_flags);
   static int Delete(sqlite3_vfs* vfs, const char* path, int sync_folder);
 
   const std::string name_;

@@ -1,4 +1,5 @@
 // What each mutation writes, returns and refuses.
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,7 +52,8 @@ TEST_F(MutationsTest, EmptyAndHugeFieldsComeBackAsTheyWere) {
 
   NewJob job = MakeJob(std::string("nul\0inside", 10));
   job.spec.clear();
-  for (size_t i = 0; i < 5'000'000; ++i) job.spec.push_back(static_cast<char>(i * 2654435761U >> 13));
+  for (size_t i = 0; i < 5'000'000; ++i)
+    job.spec.push_back(static_cast<char>(i * 2654435761U >> 13));
   job.priority = std::numeric_limits<int32_t>::min();
   const Job stored = Get(Create(job));
   EXPECT_EQ(stored.name, job.name);
@@ -80,9 +82,7 @@ TEST_F(MutationsTest, SameRequestIdReturnsTheJobMadeThen) {
   EXPECT_THAT(*store_->ListJobs({}), SizeIs(1));
 }
 
-TEST_F(MutationsTest, JobsWithoutRequestIdAreAllNew) {
-  EXPECT_NE(Create(), Create());
-}
+TEST_F(MutationsTest, JobsWithoutRequestIdAreAllNew) { EXPECT_NE(Create(), Create()); }
 
 TEST_F(MutationsTest, AttemptsAreNumberedAndTimed) {
   const JobId id = Create();
@@ -95,8 +95,15 @@ TEST_F(MutationsTest, AttemptsAreNumberedAndTimed) {
             "job 1 #2 at " + std::to_string(first_start) + ": RUNNING  '' attempt 1");
 
   clock_.Advance(10);
-  ASSERT_TRUE(store_->EndAttempt(id, 1, {JobState::kRunning, JobState::kQueued, StopReason::kNone,
-                                         "stopping", "INTERRUPTED", {}}).ok());
+  ASSERT_TRUE(store_
+                  ->EndAttempt(id, 1,
+                               {JobState::kRunning,
+                                JobState::kQueued,
+                                StopReason::kNone,
+                                "stopping",
+                                "INTERRUPTED",
+                                {}})
+                  .ok());
   EXPECT_EQ(Get(id).message, "stopping");
   clock_.Advance(10);
   const auto second = store_->BeginAttempt(id, "cuda");
@@ -154,7 +161,8 @@ TEST_F(MutationsTest, EpochsKeepEveryValue) {
   const auto epochs = store_->ListEpochs(EpochsOf(id));
   ASSERT_TRUE(epochs.ok()) << epochs.status();
   EXPECT_THAT(DescribeAll(*epochs), ElementsAre(Describe(record)));
-  EXPECT_EQ(Describe(**event), "job 1 #3 at " + std::to_string(clock_.NowUs()) + ": " + Describe(record));
+  EXPECT_EQ(Describe(**event),
+            "job 1 #3 at " + std::to_string(clock_.NowUs()) + ": " + Describe(record));
   EXPECT_EQ(Describe(Events(id).back()), Describe(**event));
 }
 
@@ -165,8 +173,12 @@ TEST_F(MutationsTest, AnEpochIsStoredOnce) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_FALSE(again->has_value());
 
-  ASSERT_TRUE(store_->EndAttempt(id, 1, {JobState::kRunning, JobState::kQueued, StopReason::kNone, "",
-                                         "INTERRUPTED", {}}).ok());
+  ASSERT_TRUE(
+      store_
+          ->EndAttempt(
+              id, 1,
+              {JobState::kRunning, JobState::kQueued, StopReason::kNone, "", "INTERRUPTED", {}})
+          .ok());
   ASSERT_TRUE(store_->BeginAttempt(id, "cpu").ok());
   EXPECT_FALSE(store_->AppendEpoch(id, 2, MakeEpoch(1, {{"loss", 3.0}, {"new", 0}}))->has_value());
   EXPECT_TRUE(store_->AppendEpoch(id, 2, MakeEpoch(2, {{"loss", 4.0}}))->has_value());
@@ -263,8 +275,13 @@ TEST_F(MutationsTest, EndAttemptRefuses) {
   using S = JobState;
   EXPECT_EQ(code(99, 1, {}), absl::StatusCode::kNotFound);
   EXPECT_EQ(code(id, 2, {}), absl::StatusCode::kAborted);
-  EXPECT_EQ(code(id, 1, {.from = S::kCancelling, .to = S::kCancelled, .message = {}, .outcome = {},
-                         .result = {}}), absl::StatusCode::kAborted);
+  EXPECT_EQ(code(id, 1,
+                 {.from = S::kCancelling,
+                  .to = S::kCancelled,
+                  .message = {},
+                  .outcome = {},
+                  .result = {}}),
+            absl::StatusCode::kAborted);
   EXPECT_EQ(code(id, 1, {S::kRunning, S::kCancelled, StopReason::kUser, "", "", {}}),
             absl::StatusCode::kInternal);
   EXPECT_EQ(code(id, 1, {S::kRunning, S::kCancelling, StopReason::kNone, "", "", {}}),
@@ -282,7 +299,8 @@ TEST_F(MutationsTest, EndAttemptRefuses) {
   EXPECT_THAT(Events(id), SizeIs(2));
 }
 
-// Every pair of states: allowed exactly where a transition leads there and no attempt begins or ends.
+// Every pair of states: allowed exactly where a transition leads there and no attempt begins or
+// ends.
 TEST_F(MutationsTest, ChangeStateFollowsTheTransitions) {
   for (const JobState from : kAllJobStates) {
     for (const JobState to : kAllJobStates) {
@@ -318,10 +336,12 @@ TEST_F(MutationsTest, ChangeStateNeedsTheExpectedState) {
       store_->ChangeState(id, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "");
   EXPECT_EQ(Code(aborted), absl::StatusCode::kAborted);
   EXPECT_TRUE(Says(aborted.status(), "RUNNING")) << aborted.status();
-  EXPECT_EQ(Code(store_->ChangeState(99, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")),
-            absl::StatusCode::kNotFound);
-  EXPECT_EQ(Code(store_->ChangeState(id, JobState::kRunning, JobState::kPausing, StopReason::kUser, "")),
-            absl::StatusCode::kInternal);
+  EXPECT_EQ(
+      Code(store_->ChangeState(99, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")),
+      absl::StatusCode::kNotFound);
+  EXPECT_EQ(
+      Code(store_->ChangeState(id, JobState::kRunning, JobState::kPausing, StopReason::kUser, "")),
+      absl::StatusCode::kInternal);
 }
 
 TEST_F(MutationsTest, RecoverInterruptedFromEveryState) {
@@ -375,11 +395,36 @@ TEST_F(MutationsTest, OnlyEndedJobsAreDeletedWithAllTheirRows) {
   }
 }
 
+TEST_F(MutationsTest, ADeletedJobLeavesNoRowAndTakesNoOtherWithIt) {
+  const auto run = [&] {
+    const JobId id = CreateIn(JobState::kRunning);
+    EXPECT_TRUE(store_->AppendEpoch(id, 1, MakeEpoch(1)).ok());
+    EXPECT_TRUE(store_
+                    ->EndAttempt(id, 1,
+                                 {JobState::kRunning, JobState::kSucceeded, StopReason::kCompleted,
+                                  "", "SUCCEEDED", TrainingResult{{{"test_loss", 1}}, 1, 0, "sha"}})
+                    .ok());
+    return id;
+  };
+  const JobId deleted = run();
+  const JobId kept = run();
+  ASSERT_TRUE(store_->DeleteJob(deleted).ok());
+  SQLite::Database database(path_);
+  for (const std::string table :
+       {"specs", "attempts", "epochs", "epoch_metrics", "results", "result_metrics", "events"}) {
+    const std::string count = "SELECT count(*) FROM " + table + " WHERE job_id = ";
+    EXPECT_EQ(database.execAndGet(count + std::to_string(deleted)).getInt(), 0) << table;
+    EXPECT_GT(database.execAndGet(count + std::to_string(kept)).getInt(), 0) << table;
+  }
+}
+
 TEST_F(MutationsTest, IdsAreNeverGivenAgain) {
   NewJob job = MakeJob();
   job.request_id = "r";
   const JobId last = Create(job);
-  ASSERT_TRUE(store_->ChangeState(last, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
+  ASSERT_TRUE(
+      store_->ChangeState(last, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "")
+          .ok());
   ASSERT_TRUE(store_->DeleteJob(last).ok());
   Open();
   // The request id went with the job.

@@ -99,6 +99,30 @@ TEST_F(OpenTest, FolderWithoutWritePermission) {
   EXPECT_TRUE(Says(status, folder_.path().string())) << status;
 }
 
+TEST_F(OpenTest, FileWithoutWritePermission) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  { MustOpen(path_); }
+  for (const mode_t mode : {0400U, 0U}) {
+    ASSERT_EQ(chmod(path_.c_str(), mode), 0);
+    const absl::Status status = TryOpen(path_);
+    EXPECT_EQ(Code(status), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_TRUE(Says(status, path_)) << status;
+  }
+}
+
+// A job whose file is gone is not stored.
+TEST_F(OpenTest, AFileMovedAwayTakesNoMoreJobs) {
+  const auto store = MustOpen(path_);
+  ASSERT_TRUE(store->CreateJob(MakeJob()).ok());
+  std::filesystem::rename(path_, folder_.File("elsewhere"));
+  const auto refused = store->CreateJob(MakeJob());
+  EXPECT_EQ(Code(refused), absl::StatusCode::kFailedPrecondition) << refused.status();
+  EXPECT_TRUE(Says(refused.status(), path_)) << refused.status();
+  std::filesystem::rename(folder_.File("elsewhere"), path_);
+  EXPECT_TRUE(store->CreateJob(MakeJob()).ok());
+  EXPECT_THAT(*store->ListJobs({}), SizeIs(2));
+}
+
 // A folder in which not even root can write.
 TEST_F(OpenTest, FolderOfAReadOnlyFileSystem) {
   const absl::Status status = TryOpen("/proc/anneal.db");
@@ -137,7 +161,8 @@ class DamageTest : public OpenTest {
   void SetUp() override {
     const auto store = MustOpen(path_);
     for (int i = 0; i < 200; ++i) {
-      ASSERT_TRUE(store->CreateJob(MakeJob("job " + std::string(100, 'x') + std::to_string(i))).ok());
+      ASSERT_TRUE(
+          store->CreateJob(MakeJob("job " + std::string(100, 'x') + std::to_string(i))).ok());
     }
   }
 

@@ -1,7 +1,7 @@
 // What lists return, and that SQLite finds it by index.
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <SQLiteCpp/SQLiteCpp.h>
 
 #include "storage/sql.h"
 #include "tests/storage/storage_test_support.h"
@@ -36,8 +36,8 @@ TEST_F(ReadsTest, JobsNewestFirstInPages) {
 }
 
 TEST_F(ReadsTest, JobsByState) {
-  for (const JobState state : kAllJobStates) CreateIn(state);   // ids 1..8
-  for (const JobState state : kAllJobStates) CreateIn(state);   // ids 9..16
+  for (const JobState state : kAllJobStates) CreateIn(state);  // ids 1..8
+  for (const JobState state : kAllJobStates) CreateIn(state);  // ids 9..16
   EXPECT_THAT(List({{JobState::kRunning}, "", 0, 50}), ElementsAre(10, 2));
   EXPECT_THAT(List({{JobState::kFailed, JobState::kQueued, JobState::kFailed}, "", 0, 50}),
               ElementsAre(15, 9, 7, 1));
@@ -86,8 +86,11 @@ TEST_F(ReadsTest, EpochsInOrderInPagesByMetric) {
   const JobId other = CreateIn(JobState::kRunning);
   ASSERT_TRUE(store_->AppendEpoch(other, 1, MakeEpoch(1)).ok());
   for (int64_t epoch = 1; epoch <= 5; ++epoch) {
-    ASSERT_TRUE(store_->AppendEpoch(id, 1, MakeEpoch(epoch, {{"accuracy", 0.1}, {"loss", 1.0},
-                                                             {"val_loss", 2.0}})).ok());
+    ASSERT_TRUE(
+        store_
+            ->AppendEpoch(id, 1,
+                          MakeEpoch(epoch, {{"accuracy", 0.1}, {"loss", 1.0}, {"val_loss", 2.0}}))
+            .ok());
   }
   const auto epochs = [&](const EpochQuery& query) {
     std::vector<int64_t> numbers;
@@ -129,7 +132,11 @@ TEST_F(ReadsTest, EventsAreReplayedInPages) {
     told.push_back(**store_->AppendEpoch(id, 1, MakeEpoch(epoch)));
     told.push_back(*store_->AppendWarning(id, "after " + std::to_string(epoch)));
   }
-  AttemptEnd end{JobState::kRunning, JobState::kFailed, StopReason::kDiverged, "NaN", "FAILED",
+  AttemptEnd end{JobState::kRunning,
+                 JobState::kFailed,
+                 StopReason::kDiverged,
+                 "NaN",
+                 "FAILED",
                  TrainingResult{{}, 3, 0, "sha"}};
   const auto ended = store_->EndAttempt(id, 1, end);
   ASSERT_TRUE(ended.ok());
@@ -145,7 +152,8 @@ TEST_F(ReadsTest, EventsAreReplayedInPages) {
     paged.insert(paged.end(), page->begin(), page->end());
   }
   EXPECT_EQ(DescribeAll(paged), DescribeAll(told));
-  for (size_t i = 0; i < paged.size(); ++i) EXPECT_EQ(paged[i].sequence, static_cast<int64_t>(i) + 1);
+  for (size_t i = 0; i < paged.size(); ++i)
+    EXPECT_EQ(paged[i].sequence, static_cast<int64_t>(i) + 1);
   EXPECT_EQ(Code(store_->ListEvents(99, 0, 10)), absl::StatusCode::kNotFound);
   EXPECT_EQ(Code(store_->GetJob(99)), absl::StatusCode::kNotFound);
   EXPECT_EQ(Code(store_->GetJob(-1)), absl::StatusCode::kNotFound);
@@ -181,7 +189,8 @@ TEST_F(QueryPlanTest, NothingIsScannedOrSorted) {
   EXPECT_THAT(Plan(sql::kJobOfRequest), HasSubstr("(request_id=?)"));
   EXPECT_THAT(Plan(sql::kOpenAttempt), HasSubstr("INDEX attempts_open (job_id=?)"));
   EXPECT_THAT(Plan(sql::kEpochs), HasSubstr("PRIMARY KEY (job_id=? AND epoch>? AND epoch<?)"));
-  EXPECT_THAT(Plan(sql::kEpochMetrics), HasSubstr("PRIMARY KEY (job_id=? AND epoch>? AND epoch<?)"));
+  EXPECT_THAT(Plan(sql::kEpochMetrics),
+              HasSubstr("PRIMARY KEY (job_id=? AND epoch>? AND epoch<?)"));
   EXPECT_THAT(Plan(sql::kEvents), HasSubstr("PRIMARY KEY (job_id=? AND sequence>?)"));
   EXPECT_THAT(Plan(sql::kLastSequence), HasSubstr("PRIMARY KEY (job_id=?)"));
   for (const char* sql : {sql::kNewestJobsOfState, sql::kQueuedJobs, sql::kNewestJobs, sql::kEpochs,

@@ -30,8 +30,10 @@ TEST_F(SchemaTest, TheRealOnesAreNumberedWithoutGaps) {
   for (const Migration& migration : Migrations()) EXPECT_EQ(migration.version, expected++);
   const auto connection = Connect();
   EXPECT_TRUE(Migrate(*connection, Migrations()).ok());
-  EXPECT_EQ(Number(*connection, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
-                                "AND NOT strict AND name NOT LIKE 'sqlite_%'"), 0);
+  EXPECT_EQ(Number(*connection,
+                   "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
+                   "AND NOT strict AND name NOT LIKE 'sqlite_%'"),
+            0);
 }
 
 TEST_F(SchemaTest, FromEveryOlderVersion) {
@@ -62,14 +64,16 @@ TEST_F(SchemaTest, AFailingMigrationLeavesTheVersionBeforeIt) {
 }
 
 TEST_F(SchemaTest, AMigrationMustNotBreakReferences) {
-  const Migration parents{1, "CREATE TABLE p (id INTEGER PRIMARY KEY) STRICT;"
-                             "CREATE TABLE c (id INTEGER REFERENCES p (id)) STRICT;"
-                             "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)"};
+  const Migration parents{1,
+                          "CREATE TABLE p (id INTEGER PRIMARY KEY) STRICT;"
+                          "CREATE TABLE c (id INTEGER REFERENCES p (id)) STRICT;"
+                          "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)"};
   const Migration breaks{2, "DELETE FROM p"};
   // Rebuilding a table that others refer to needs foreign keys off meanwhile.
-  const Migration rebuilds{2, "CREATE TABLE q (id INTEGER PRIMARY KEY, name TEXT) STRICT;"
-                              "INSERT INTO q SELECT id, '' FROM p; DROP TABLE p;"
-                              "ALTER TABLE q RENAME TO p"};
+  const Migration rebuilds{2,
+                           "CREATE TABLE q (id INTEGER PRIMARY KEY, name TEXT) STRICT;"
+                           "INSERT INTO q SELECT id, '' FROM p; DROP TABLE p;"
+                           "ALTER TABLE q RENAME TO p"};
   const auto connection = Connect();
   const absl::Status status = Migrate(*connection, {parents, breaks});
   EXPECT_EQ(Code(status), absl::StatusCode::kInternal);
@@ -104,14 +108,16 @@ TEST_F(SchemaTest, TheKeysHoldThePromises) {
   ASSERT_TRUE(Migrate(*connection, Migrations()).ok());
   SQLite::Database& database = connection->database();
   database.exec("PRAGMA foreign_keys = ON");
-  database.exec("INSERT INTO jobs (name, state, priority, spec_sha256, create_time_us) VALUES ('', 2, 0, '', 0);"
-                "INSERT INTO attempts VALUES (1, 1, 0, NULL, '', '');"
-                "INSERT INTO epochs VALUES (1, 1, 1, 0, 0);"
-                "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL)");
-  for (const char* sql : {"INSERT INTO epochs VALUES (1, 1, 2, 0, 0)",       // twice
-                          "INSERT INTO epochs VALUES (1, 0, 1, 0, 0)",       // from 1
-                          "INSERT INTO epochs VALUES (2, 1, 1, 0, 0)",       // of no job
-                          "INSERT INTO epoch_metrics VALUES (1, 2, 'loss', 0)",  // of no epoch
+  database.exec(
+      "INSERT INTO jobs (name, state, priority, spec_sha256, create_time_us) VALUES ('', 2, 0, '', "
+      "0);"
+      "INSERT INTO attempts VALUES (1, 1, 0, NULL, '', '');"
+      "INSERT INTO epochs VALUES (1, 1, 1, 0, 0);"
+      "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL)");
+  for (const char* sql : {"INSERT INTO epochs VALUES (1, 1, 2, 0, 0)",            // twice
+                          "INSERT INTO epochs VALUES (1, 0, 1, 0, 0)",            // from 1
+                          "INSERT INTO epochs VALUES (2, 1, 1, 0, 0)",            // of no job
+                          "INSERT INTO epoch_metrics VALUES (1, 2, 'loss', 0)",   // of no epoch
                           "INSERT INTO attempts VALUES (1, 2, 0, NULL, '', '')",  // two at once
                           "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL)",
                           "INSERT INTO events VALUES (1, 2, 0, 3, NULL, NULL, NULL, NULL, NULL)",

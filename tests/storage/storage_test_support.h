@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -28,7 +27,8 @@ namespace anneal {
 class TempFolder {
  public:
   TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "anneal-storage-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "anneal-storage-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TempFolder() {
@@ -46,15 +46,18 @@ class TempFolder {
 };
 
 inline std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::string bytes(std::filesystem::file_size(path), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
 }
 
 inline void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-// Everything of a value as text, doubles bit for bit (NaN as "nan"), so that two can be compared and read.
+// Everything of a value as text, doubles bit for bit (NaN as "nan"), so that two can be compared
+// and read.
 inline std::string Describe(const std::vector<MetricValue>& metrics) {
   std::string text = "{";
   for (const MetricValue& metric : metrics) {
@@ -123,7 +126,6 @@ inline std::vector<JobId> Ids(const std::vector<Job>& jobs) {
   return ids;
 }
 
-// What an error says, "OK" where there is none: for messages of failed expectations.
 inline absl::StatusCode Code(const absl::Status& status) { return status.code(); }
 template <typename T>
 absl::StatusCode Code(const absl::StatusOr<T>& result) {

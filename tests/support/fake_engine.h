@@ -1,4 +1,5 @@
-// An Engine that trains by script: what each job does is said beforehand, under the name in its spec.
+// An Engine that trains by script: what each job does is said beforehand, under the name in its
+// spec.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +26,16 @@ namespace anneal {
 // What one training does. It looks at its stop token before every epoch, unless it is deaf.
 struct FakeTraining {
   std::vector<std::string> warnings = {};  // reported first
-  int64_t epochs = 1;                 // epoch k has loss 1/k and accuracy 1 - 1/k
-  // Waits before this epoch (from 1; epochs + 1: at the end; 0: never) until FakeEngine::Release or, unless told
-  // otherwise, a stop request.
+  int64_t epochs = 1;                      // epoch k has loss 1/k and accuracy 1 - 1/k
+  // Waits before this epoch (from 1; epochs + 1: at the end; 0: never) until FakeEngine::Release
+  // or, unless told otherwise, a stop request.
   int64_t hold_before_epoch = 0;
   bool hold_through_stop = false;  // the hold ignores stop requests; what comes after it does not
   bool deaf = false;               // all of it ignores stop requests
-  std::string exception = {};    // thrown at the end, unless empty
-  absl::Status status = {};      // returned at the end, unless OK
-  TrainingOutcome outcome = {};  // else this, with result.epochs and result.weights_sha256 filled in
+  std::string exception = {};      // thrown at the end, unless empty
+  absl::Status status = {};        // returned at the end, unless OK
+  TrainingOutcome outcome =
+      {};  // else this, with result.epochs and result.weights_sha256 filled in
 };
 
 // Thread-safe.

@@ -1,4 +1,5 @@
-// A Store in memory, with failures on demand. Outliving a Scheduler, it is what a database is to a restarted daemon.
+// A Store in memory, with failures on demand. Outliving a Scheduler, it is what a database is to a
+// restarted daemon.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@
 
 namespace anneal {
 
-// Thread-safe. A change of state that the transition table does not know is INTERNAL, so that no caller gets away with it.
+// Thread-safe. A change of state that the transition table does not know is INTERNAL, so that no
+// caller gets away with it.
 class FakeStore final : public Store {
  public:
   enum class Call : size_t {
@@ -50,20 +52,28 @@ class FakeStore final : public Store {
   // --- for tests ---
 
   // The next `times` calls of this kind write nothing and answer `status`; kForEver: until Heal().
-  void Fail(Call call, int64_t times, absl::Status status) {
+  void Fail(Call call, int64_t times, const absl::Status& status) {
     const MutexLock lock(mutex_);
     Hooks& hooks = hooks_[static_cast<size_t>(call)];
     hooks.failures = times;
-    hooks.status = std::move(status);
+    hooks.code = status.code();
+    hooks.message = std::string(status.message());
   }
 
   void Heal(Call call) { Fail(call, 0, absl::OkStatus()); }
 
-  // `before` runs at the start of every call of this kind, without any lock: a place to race from, to move a clock or
-  // to wait. An empty function ends that.
+  // `before` runs at the start of every call of this kind, without any lock: a place to race from,
+  // to move a clock or to wait. An empty function ends that.
   void Before(Call call, std::function<void()> before) {
     const MutexLock lock(mutex_);
     hooks_[static_cast<size_t>(call)].before = std::move(before);
+  }
+
+  // `after_commit` runs in every ChangeState that has committed, before it returns, without any
+  // lock.
+  void AfterChangeState(std::function<void()> after_commit) {
+    const MutexLock lock(mutex_);
+    after_change_state_ = std::move(after_commit);
   }
 
   // Calls so far, failed ones too.
@@ -130,9 +140,9 @@ class FakeStore final : public Store {
     row->job.attempts.push_back(attempt);
     row->job.state = JobState::kRunning;
     if (row->job.start_time_us == 0) row->job.start_time_us = attempt.start_time_us;
-    return StartedAttempt{
-        attempt.number,
-        Append(*row, JobEvent::StateChange{JobState::kRunning, StopReason::kNone, "", attempt.number})};
+    return StartedAttempt{attempt.number,
+                          Append(*row, JobEvent::StateChange{JobState::kRunning, StopReason::kNone,
+                                                             "", attempt.number})};
   }
 
   absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
@@ -182,12 +192,19 @@ class FakeStore final : public Store {
   absl::StatusOr<JobEvent> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
                                        const std::string& message) override {
     if (absl::Status failure = Enter(Call::kChangeState); !failure.ok()) return failure;
-    const MutexLock lock(mutex_);
-    Row* row = nullptr;
-    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
-    if (row->job.state != from) return WrongState(*row, from);
-    if (absl::Status legal = CheckChange(from, to); !legal.ok()) return legal;
-    return SetState(*row, to, stop_reason, message);
+    std::function<void()> after_commit;
+    JobEvent event;
+    {
+      const MutexLock lock(mutex_);
+      Row* row = nullptr;
+      if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+      if (row->job.state != from) return WrongState(*row, from);
+      if (absl::Status legal = CheckChange(from, to); !legal.ok()) return legal;
+      event = SetState(*row, to, stop_reason, message);
+      after_commit = after_change_state_;
+    }
+    if (after_commit) after_commit();
+    return event;
   }
 
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override {
@@ -214,8 +231,8 @@ class FakeStore final : public Store {
     Row* row = nullptr;
     if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
     if (!IsTerminal(row->job.state)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
+      return absl::FailedPreconditionError(
+          absl::StrCat("job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
     }
     rows_.erase(id);
     return absl::OkStatus();
@@ -301,7 +318,10 @@ class FakeStore final : public Store {
   };
   struct Hooks {
     int64_t failures = 0;
-    absl::Status status;
+    // Not an absl::Status: copies would share a reference count, and ThreadSanitizer, which does
+    // not see into Debian's Abseil, would take its last decrement for a race.
+    absl::StatusCode code = absl::StatusCode::kOk;
+    std::string message;
     std::function<void()> before;
     int64_t calls = 0;
   };
@@ -318,7 +338,7 @@ class FakeStore final : public Store {
     hooks.calls += 1;
     if (hooks.failures == 0) return absl::OkStatus();
     if (hooks.failures > 0) hooks.failures -= 1;
-    return hooks.status;
+    return absl::Status(hooks.code, hooks.message);
   }
 
   absl::Status Find(JobId id, Row*& row) ANNEAL_REQUIRES(mutex_) {
@@ -376,6 +396,7 @@ class FakeStore final : public Store {
   std::map<JobId, Row> rows_ ANNEAL_GUARDED_BY(mutex_);
   std::map<std::string, JobId> requests_ ANNEAL_GUARDED_BY(mutex_);
   std::array<Hooks, static_cast<size_t>(Call::kCount)> hooks_ ANNEAL_GUARDED_BY(mutex_);
+  std::function<void()> after_change_state_ ANNEAL_GUARDED_BY(mutex_);
 };
 
 }  // namespace anneal

@@ -8,7 +8,8 @@
 
 namespace anneal {
 
-// Thread-safe. Both clocks move together; neither starts at 0, so that a time that was set differs from none.
+// Thread-safe. Both clocks move together; neither starts at 0, so that a time that was set differs
+// from none.
 class ManualClock final : public Clock {
  public:
   static constexpr int64_t kStartUs = 1'700'000'000'000'000;
