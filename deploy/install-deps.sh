@@ -19,7 +19,7 @@ packages=(
   # operation
   libsystemd-dev
   # tests and benchmarks
-  libgtest-dev libgmock-dev libbenchmark-dev sqlite3 python3
+  libgtest-dev libgmock-dev libbenchmark-dev sqlite3 python3 python3-numpy python3-pil
 )
 
 missing=()

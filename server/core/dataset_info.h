@@ -17,9 +17,9 @@ struct SplitInfo {
 
 struct DatasetInfo {
   std::string name;
-  std::string format;  // "cifar10", "synthetic-shapes"
-  std::string source;  // folder; empty where it is generated
-  std::vector<int64_t> shape;  // of one sample: H, W, C
+  std::string format;                    // "cifar10", "synthetic-shapes"
+  std::string source;                    // folder; empty where it is generated
+  std::vector<int64_t> shape;            // of one sample: H, W, C
   std::vector<std::string> class_names;  // label k is class_names[k]
   std::vector<SplitInfo> splits;
 
@@ -40,8 +40,9 @@ class DatasetCatalog {
   // Sorted.
   virtual std::vector<std::string> Names() const = 0;
 
-  // Cheap: looks at file sizes, reads no pixels. NOT_FOUND: no data set has this name. FAILED_PRECONDITION: its files
-  // are missing or damaged; the message names the file and what is wrong.
+  // Cheap: looks at file sizes, reads no pixels. NOT_FOUND: no data set has this name.
+  // FAILED_PRECONDITION: its files are missing or damaged; the message names the file and what is
+  // wrong.
   virtual absl::StatusOr<DatasetInfo> Describe(std::string_view name) const = 0;
 };
 

@@ -56,31 +56,50 @@ bool IsActive(JobState state) {
 
 std::string_view JobStateName(JobState state) {
   switch (state) {
-    case JobState::kQueued: return "QUEUED";
-    case JobState::kRunning: return "RUNNING";
-    case JobState::kPausing: return "PAUSING";
-    case JobState::kPaused: return "PAUSED";
-    case JobState::kCancelling: return "CANCELLING";
-    case JobState::kSucceeded: return "SUCCEEDED";
-    case JobState::kFailed: return "FAILED";
-    case JobState::kCancelled: return "CANCELLED";
+    case JobState::kQueued:
+      return "QUEUED";
+    case JobState::kRunning:
+      return "RUNNING";
+    case JobState::kPausing:
+      return "PAUSING";
+    case JobState::kPaused:
+      return "PAUSED";
+    case JobState::kCancelling:
+      return "CANCELLING";
+    case JobState::kSucceeded:
+      return "SUCCEEDED";
+    case JobState::kFailed:
+      return "FAILED";
+    case JobState::kCancelled:
+      return "CANCELLED";
   }
   return "";
 }
 
 std::string_view StopReasonName(StopReason reason) {
   switch (reason) {
-    case StopReason::kNone: return "";
-    case StopReason::kCompleted: return "COMPLETED";
-    case StopReason::kEarlyStopped: return "EARLY_STOPPED";
-    case StopReason::kDiverged: return "DIVERGED";
-    case StopReason::kOutOfMemory: return "OUT_OF_MEMORY";
-    case StopReason::kInvalidData: return "INVALID_DATA";
-    case StopReason::kDeadline: return "DEADLINE";
-    case StopReason::kUser: return "USER";
-    case StopReason::kTooManyRestarts: return "TOO_MANY_RESTARTS";
-    case StopReason::kInternal: return "INTERNAL";
-    case StopReason::kStorage: return "STORAGE";
+    case StopReason::kNone:
+      return "";
+    case StopReason::kCompleted:
+      return "COMPLETED";
+    case StopReason::kEarlyStopped:
+      return "EARLY_STOPPED";
+    case StopReason::kDiverged:
+      return "DIVERGED";
+    case StopReason::kOutOfMemory:
+      return "OUT_OF_MEMORY";
+    case StopReason::kInvalidData:
+      return "INVALID_DATA";
+    case StopReason::kDeadline:
+      return "DEADLINE";
+    case StopReason::kUser:
+      return "USER";
+    case StopReason::kTooManyRestarts:
+      return "TOO_MANY_RESTARTS";
+    case StopReason::kInternal:
+      return "INTERNAL";
+    case StopReason::kStorage:
+      return "STORAGE";
   }
   return "";
 }

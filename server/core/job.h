@@ -3,12 +3,10 @@
 //             start            succeed / fail
 //   QUEUED ----------> RUNNING ---------------------> SUCCEEDED, FAILED
 //    |  ^                |  |  cancel                      ^
-//    |  |   interrupt    |  +--------> CANCELLING ---------+  (it had ended before it saw the cancel)
-//    |  +----------------+                |  stopped, interrupt
-//    |  |                |  pause         v
-//    |  | resume         +-----> PAUSING  CANCELLED <---- cancel (from QUEUED, PAUSED)
-//    |  |                           |  stopped, interrupt
-//    |  +--------- PAUSED <---------+
+//    |  |   interrupt    |  +--------> CANCELLING ---------+  (it had ended before it saw the
+//    cancel) |  +----------------+                |  stopped, interrupt |  |                | pause
+//    v |  | resume         +-----> PAUSING  CANCELLED <---- cancel (from QUEUED, PAUSED) |  | |
+//    stopped, interrupt |  +--------- PAUSED <---------+
 //    +---- pause ----^
 //
 // `interrupt` is the daemon ending, by its own will or not: what ran goes back to the queue.
@@ -45,24 +43,34 @@ inline constexpr std::array<JobState, 8> kAllJobStates = {
     JobState::kQueued,     JobState::kRunning,   JobState::kPausing, JobState::kPaused,
     JobState::kCancelling, JobState::kSucceeded, JobState::kFailed,  JobState::kCancelled};
 
-enum class JobTransition : int { kStart, kSucceed, kFail, kCancel, kPause, kResume, kStopped, kInterrupt };
+enum class JobTransition : int {
+  kStart,
+  kSucceed,
+  kFail,
+  kCancel,
+  kPause,
+  kResume,
+  kStopped,
+  kInterrupt
+};
 inline constexpr std::array<JobTransition, 8> kAllJobTransitions = {
-    JobTransition::kStart, JobTransition::kSucceed, JobTransition::kFail,    JobTransition::kCancel,
-    JobTransition::kPause, JobTransition::kResume,  JobTransition::kStopped, JobTransition::kInterrupt};
+    JobTransition::kStart,   JobTransition::kSucceed,  JobTransition::kFail,
+    JobTransition::kCancel,  JobTransition::kPause,    JobTransition::kResume,
+    JobTransition::kStopped, JobTransition::kInterrupt};
 
 // Why a job ended. The numbers are stored and sent (anneal.v1.Job.StopReason): never change one.
 enum class StopReason : int {
   kNone = 0,
   kCompleted = 1,
   kEarlyStopped = 2,
-  kDiverged = 3,      // NaN or Inf
+  kDiverged = 3,  // NaN or Inf
   kOutOfMemory = 4,
   kInvalidData = 5,
   kDeadline = 6,
   kUser = 7,
   kTooManyRestarts = 8,
   kInternal = 9,
-  kStorage = 10,      // what was measured could not be stored
+  kStorage = 10,  // what was measured could not be stored
 };
 
 // The state after `transition`, or nothing where it is not allowed.
@@ -85,7 +93,8 @@ struct Attempt {
   int64_t start_time_us = 0;
   int64_t end_time_us = 0;  // 0: still running
   std::string outcome;      // "" while it runs; "SUCCEEDED", "FAILED", "CANCELLED", "INTERRUPTED"
-  std::string fingerprint;  // what decides the bits of its numbers: CPU flags, threads, BLAS, LibTorch, device, build
+  std::string fingerprint;  // what decides the bits of its numbers: CPU flags, threads, BLAS,
+                            // LibTorch, device, build
 };
 
 // A job as stored.
@@ -99,8 +108,8 @@ struct Job {
   int64_t create_time_us = 0;
   int64_t start_time_us = 0;  // of the first attempt; 0: never started
   int64_t end_time_us = 0;    // 0: not ended
-  std::string spec;           // serialized anneal.v1.JobSpec, bit for bit as submitted; empty in lists
-  std::string spec_sha256;    // of `spec`, hex
+  std::string spec;  // serialized anneal.v1.JobSpec, bit for bit as submitted; empty in lists
+  std::string spec_sha256;  // of `spec`, hex
   int64_t attempt_count = 0;
   std::vector<Attempt> attempts;         // empty in lists
   std::optional<TrainingResult> result;  // empty in lists, and where there is none

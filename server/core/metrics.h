@@ -17,10 +17,10 @@ struct MetricValue {
 
 // One finished epoch.
 struct EpochRecord {
-  int64_t epoch = 0;        // from 1
-  int64_t attempt = 0;      // the attempt that stored it, from 1
-  int64_t time_us = 0;      // when it was stored
-  int64_t duration_us = 0;  // training and validation
+  int64_t epoch = 0;                 // from 1
+  int64_t attempt = 0;               // the attempt that stored it, from 1
+  int64_t time_us = 0;               // when it was stored
+  int64_t duration_us = 0;           // training and validation
   std::vector<MetricValue> metrics;  // sorted by name, names unique
 };
 
@@ -38,7 +38,8 @@ struct ProgressSnapshot {
   int64_t epochs = 0;  // as asked
   int64_t batch = 0;   // trained batches of this epoch
   int64_t batches = 0;
-  std::vector<MetricValue> metrics;  // running means of this epoch, then the last finished epoch's val_* metrics
+  std::vector<MetricValue>
+      metrics;  // running means of this epoch, then the last finished epoch's val_* metrics
   double samples_per_second = 0;
   int64_t elapsed_us = 0;    // since the attempt began
   int64_t remaining_us = 0;  // estimated; 0: not known yet

@@ -1,5 +1,6 @@
-// std::mutex with Clang's thread-safety annotations, so that `-Wthread-safety` proves which lock guards what.
-// (absl::Mutex is not used: ThreadSanitizer reports false races in it where Abseil itself is not instrumented.)
+// std::mutex with Clang's thread-safety annotations, so that `-Wthread-safety` proves which lock
+// guards what. (absl::Mutex is not used: ThreadSanitizer reports false races in it where Abseil
+// itself is not instrumented.)
 #pragma once
 
 #include <chrono>
@@ -42,7 +43,8 @@ class ANNEAL_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   Mutex& mutex_;
 };
 
-// Waits release `mutex` and hold it again on return; they may wake without cause, so wait in a loop.
+// Waits release `mutex` and hold it again on return; they may wake without cause, so wait in a
+// loop.
 class CondVar {
  public:
   void Wait(Mutex& mutex) ANNEAL_REQUIRES(mutex) {

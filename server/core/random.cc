@@ -7,9 +7,9 @@
 namespace anneal {
 
 std::array<uint32_t, 4> RandomStream::Block(uint32_t block) const {
-  const r123::Philox4x32::ctr_type counter = {
-      {block, static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
-       static_cast<uint32_t>(purpose) << 24 | layer}};
+  const r123::Philox4x32::ctr_type counter = {{block, static_cast<uint32_t>(position),
+                                               static_cast<uint32_t>(position >> 32),
+                                               static_cast<uint32_t>(purpose) << 24 | layer}};
   const r123::Philox4x32::key_type key = {
       {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}};
   const r123::Philox4x32::ctr_type words = r123::Philox4x32()(counter, key);

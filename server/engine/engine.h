@@ -23,7 +23,8 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
 
-  // An epoch has ended. Returns when it is durable; an error ends the training with StopReason::kStorage.
+  // An epoch has ended. Returns when it is durable; an error ends the training with
+  // StopReason::kStorage.
   virtual absl::Status OnEpoch(const EpochRecord& record) = 0;
 
   // Something a person should know that does not end the training.
@@ -50,15 +51,18 @@ class Engine {
   // "cpu", then "cuda:0", ... where this LibTorch has CUDA and the machine a GPU.
   virtual std::vector<std::string> Devices() const = 0;
 
-  // Whether a spec's `device` ("", "auto", "cpu", "cuda:N") can be had. FAILED_PRECONDITION says what there is.
+  // Whether a spec's `device` ("", "auto", "cpu", "cuda:N") can be had. FAILED_PRECONDITION says
+  // what there is.
   virtual absl::Status CheckDevice(const std::string& device) const = 0;
 
-  // What decides the bits of a result on `device`: CPU flags, threads, BLAS, LibTorch, device, build.
+  // What decides the bits of a result on `device`: CPU flags, threads, BLAS, LibTorch, device,
+  // build.
   virtual std::string Fingerprint(const std::string& device) const = 0;
 
-  // Trains from the beginning, on one thread (the caller's), until the end or until `stop` is requested, which is looked
-  // at before every batch. CANCELLED: `stop` was requested. Every other end, the bad ones too (divergence, damaged data,
-  // no memory, an exception from a kernel), is an outcome. Never throws.
+  // Trains from the beginning, on one thread (the caller's), until the end or until `stop` is
+  // requested, which is looked at before every batch. CANCELLED: `stop` was requested. Every other
+  // end, the bad ones too (divergence, damaged data, no memory, an exception from a kernel), is an
+  // outcome. Never throws.
   virtual absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
                                                 TrainingObserver& observer,
                                                 ProgressCell& progress) = 0;

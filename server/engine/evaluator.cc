@@ -36,16 +36,19 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(const SampleRange& range, std::st
     std::iota(indices_.begin(), indices_.begin() + rows, static_cast<uint32_t>(range.begin + done));
     preparation_.Prepare(network_.kernels(), *range.split, indices_.data(), workspace.input());
     network_.Forward(workspace, StepContext{});
-    const at::Tensor labels = at::from_blob(const_cast<int32_t*>(range.split->labels.data()) + range.begin + done,
-                                            {rows}, at::TensorOptions().dtype(at::kInt));
+    const at::Tensor labels =
+        at::from_blob(const_cast<int32_t*>(range.split->labels.data()) + range.begin + done, {rows},
+                      at::TensorOptions().dtype(at::kInt));
     const LossSums batch = loss_.Evaluate(network_.kernels(), workspace.output(), labels);
     sums.loss += batch.loss;
     sums.correct += batch.correct;
-    for (size_t k = 0; k < top_k_.size(); ++k) top_hits[k] += CountTopK(workspace.output(), labels, top_k_[k]);
+    for (size_t k = 0; k < top_k_.size(); ++k)
+      top_hits[k] += CountTopK(workspace.output(), labels, top_k_[k]);
   }
   const auto samples = static_cast<double>(range.count);
   Evaluation evaluation{sums.loss / samples, static_cast<double>(sums.correct) / samples, {}};
-  for (const int64_t hits : top_hits) evaluation.top_accuracy.push_back(static_cast<double>(hits) / samples);
+  for (const int64_t hits : top_hits)
+    evaluation.top_accuracy.push_back(static_cast<double>(hits) / samples);
   return evaluation;
 }
 

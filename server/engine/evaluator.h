@@ -22,13 +22,13 @@ struct Evaluation {
   std::vector<double> top_accuracy;  // for each k asked for
 };
 
-// Keeps its workspaces, so that the evaluation after every epoch allocates nothing but in the first. What it is given must
-// outlive it.
+// Keeps its workspaces, so that the evaluation after every epoch allocates nothing but in the
+// first. What it is given must outlive it.
 class Evaluator {
  public:
   // Batches of `rows` samples; results do not depend on it but for rounding.
-  Evaluator(const Network& network, const Loss& loss, const InputPreparation& preparation, std::vector<int64_t> top_k,
-            int64_t rows);
+  Evaluator(const Network& network, const Loss& loss, const InputPreparation& preparation,
+            std::vector<int64_t> top_k, int64_t rows);
 
   // CANCELLED: `stop` was requested.
   absl::StatusOr<Evaluation> Evaluate(const SampleRange& range, std::stop_token stop);

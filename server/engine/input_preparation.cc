@@ -15,18 +15,22 @@ namespace {
 constexpr int64_t kFitRows = 256;
 
 at::Tensor ToTensor(const std::vector<double>& values) {
-  at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, at::TensorOptions().dtype(at::kFloat));
+  at::Tensor tensor =
+      at::empty({static_cast<int64_t>(values.size())}, at::TensorOptions().dtype(at::kFloat));
   auto* const out = static_cast<float*>(tensor.data_ptr());
   for (size_t f = 0; f < values.size(); ++f) out[f] = static_cast<float>(values[f]);
   return tensor;
 }
 
-// value = x * scale[f] + shift[f], in double until it is put to use. One entry while all features share the same map.
+// value = x * scale[f] + shift[f], in double until it is put to use. One entry while all features
+// share the same map.
 struct Affine {
   std::vector<double> scale = {1.0};
   std::vector<double> shift = {0.0};
 
-  bool is_identity() const { return scale == std::vector<double>{1.0} && shift == std::vector<double>{0.0}; }
+  bool is_identity() const {
+    return scale == std::vector<double>{1.0} && shift == std::vector<double>{0.0};
+  }
 
   void Spread(size_t features) {
     scale.resize(features, scale[0]);
@@ -71,7 +75,8 @@ std::vector<double> ToVector(const at::Tensor& tensor) {
 
 // `prepare(first, images)` fills images [N, H, W, C] with prepared samples from number `first` on.
 template <typename Prepare>
-Moments MeasureValues(const SampleRange& range, const std::vector<int64_t>& shape, const Prepare& prepare) {
+Moments MeasureValues(const SampleRange& range, const std::vector<int64_t>& shape,
+                      const Prepare& prepare) {
   const auto each = [&](auto&& use) {
     for (int64_t done = 0; done < range.count; done += kFitRows) {
       std::vector<int64_t> sizes = {std::min(kFitRows, range.count - done)};
@@ -92,7 +97,8 @@ Moments MeasureValues(const SampleRange& range, const std::vector<int64_t>& shap
   return {ToVector(mean), ToVector((squares / static_cast<double>(range.count)).sqrt())};
 }
 
-// One mean and deviation a channel, out of those of its features: the mean of means, and by the law of total variance.
+// One mean and deviation a channel, out of those of its features: the mean of means, and by the law
+// of total variance.
 Moments PerChannel(const Moments& features, int64_t channels) {
   const auto width = static_cast<size_t>(channels);
   const auto places = static_cast<double>(features.mean.size()) / static_cast<double>(channels);
@@ -101,9 +107,11 @@ Moments PerChannel(const Moments& features, int64_t channels) {
   for (size_t f = 0; f < features.mean.size(); ++f) mean[f % width] += features.mean[f] / places;
   for (size_t f = 0; f < features.mean.size(); ++f) {
     const double distance = features.mean[f] - mean[f % width];
-    variance[f % width] += (features.deviation[f] * features.deviation[f] + distance * distance) / places;
+    variance[f % width] +=
+        (features.deviation[f] * features.deviation[f] + distance * distance) / places;
   }
-  Moments moments{std::vector<double>(features.mean.size()), std::vector<double>(features.mean.size())};
+  Moments moments{std::vector<double>(features.mean.size()),
+                  std::vector<double>(features.mean.size())};
   for (size_t f = 0; f < features.mean.size(); ++f) {
     moments.mean[f] = mean[f % width];
     moments.deviation[f] = std::sqrt(variance[f % width]);
@@ -117,7 +125,8 @@ void Standardize(const Moments& moments, Affine& affine) {
   for (size_t f = 0; f < moments.mean.size(); ++f) {
     const double mean = moments.mean[f] * affine.scale[f] + affine.shift[f];
     const double deviation = moments.deviation[f] * std::abs(affine.scale[f]);
-    const double divisor = deviation > 0 ? deviation : 1.0;  // a feature that never changes is only centred
+    const double divisor =
+        deviation > 0 ? deviation : 1.0;  // a feature that never changes is only centred
     affine.scale[f] /= divisor;
     affine.shift[f] = (affine.shift[f] - mean) / divisor;
   }
@@ -125,11 +134,12 @@ void Standardize(const Moments& moments, Affine& affine) {
 
 }  // namespace
 
-InputPreparation InputPreparation::Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
-                                       const std::vector<int64_t>& shape, const SampleRange& training) {
+InputPreparation InputPreparation::Fit(
+    const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
+    const std::vector<int64_t>& shape, const SampleRange& training) {
   InputPreparation fitted;
   fitted.features_ = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-  Affine affine;        // not yet part of `fitted`
+  Affine affine;          // not yet part of `fitted`
   bool gathered = false;  // the affine map of the gathering is settled
 
   // Settles the affine map so far, because a step follows that is not affine.
@@ -162,7 +172,9 @@ InputPreparation InputPreparation::Fit(const google::protobuf::RepeatedPtrField<
           affine.shift[f] = affine.shift[f] * step.rescale().factor() + step.rescale().offset();
         }
         break;
-      case v1::InputStep::kStandardize: Standardize(measure(), affine); break;
+      case v1::InputStep::kStandardize:
+        Standardize(measure(), affine);
+        break;
       case v1::InputStep::kStandardizePerChannel: {
         // Moments of what reaches this step: the channel's features need not share one affine map.
         Moments moments = measure();
@@ -189,10 +201,12 @@ InputPreparation InputPreparation::Fit(const google::protobuf::RepeatedPtrField<
         break;
       case v1::InputStep::kRandomTranslation:
         settle();
-        fitted.stages_.push_back(MakeRandomTranslationStage(step.random_translation().height_factor(),
-                                                            step.random_translation().width_factor(), index));
+        fitted.stages_.push_back(
+            MakeRandomTranslationStage(step.random_translation().height_factor(),
+                                       step.random_translation().width_factor(), index));
         break;
-      case v1::InputStep::KIND_NOT_SET: break;  // not reached: validated
+      case v1::InputStep::KIND_NOT_SET:
+        break;  // not reached: validated
     }
     ++index;
   }
@@ -202,7 +216,8 @@ InputPreparation InputPreparation::Fit(const google::protobuf::RepeatedPtrField<
 
 void InputPreparation::Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
                                at::Tensor& images, const AugmentationContext* augmentation) const {
-  kernels.GatherImages(split.images.data(), features_, indices, images.size(0), scale_, shift_, images);
+  kernels.GatherImages(split.images.data(), features_, indices, images.size(0), scale_, shift_,
+                       images);
   for (const auto& stage : stages_) stage->Apply(images, augmentation);
 }
 

@@ -28,9 +28,10 @@ struct AugmentationContext {
 
 // The steps of a spec's `input`, fitted on the training samples. Immutable after Fit.
 //
-// Steps that are affine in each feature (rescale, standardize) are merged: value = byte * scale[f] + shift[f] costs one pass
-// while the bytes are gathered, and most specs need nothing else. What is not affine (normalization to unit length,
-// augmentation) runs on the batch afterwards, in the order given.
+// Steps that are affine in each feature (rescale, standardize) are merged: value = byte * scale[f]
+// + shift[f] costs one pass while the bytes are gathered, and most specs need nothing else. What is
+// not affine (normalization to unit length, augmentation) runs on the batch afterwards, in the
+// order given.
 class InputPreparation {
  public:
   // One step after the gathering.
@@ -41,14 +42,15 @@ class InputPreparation {
     virtual void Apply(at::Tensor& images, const AugmentationContext* augmentation) const = 0;
   };
 
-  // `shape`: H, W, C. Statistics come from the samples of `training` alone, after the steps before, without augmentation,
-  // summed in double.
+  // `shape`: H, W, C. Statistics come from the samples of `training` alone, after the steps before,
+  // without augmentation, summed in double.
   static InputPreparation Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
                               const std::vector<int64_t>& shape, const SampleRange& training);
 
-  // images [N, H, W, C] on the kernels' device, from samples indices[0 .. N) of `split`. `augmentation` null: inference.
-  void Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices, at::Tensor& images,
-               const AugmentationContext* augmentation = nullptr) const;
+  // images [N, H, W, C] on the kernels' device, from samples indices[0 .. N) of `split`.
+  // `augmentation` null: inference.
+  void Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
+               at::Tensor& images, const AugmentationContext* augmentation = nullptr) const;
 
   // float32 on the CPU, [features], or [1] where all features share it.
   const at::Tensor& scale() const { return scale_; }

@@ -12,7 +12,8 @@ namespace {
 
 class AffineStage final : public InputPreparation::Stage {
  public:
-  AffineStage(at::Tensor scale, at::Tensor shift) : scale_(std::move(scale)), shift_(std::move(shift)) {}
+  AffineStage(at::Tensor scale, at::Tensor shift)
+      : scale_(std::move(scale)), shift_(std::move(shift)) {}
 
   void Apply(at::Tensor& images, const AugmentationContext*) const override {
     at::Tensor rows = images.view({images.size(0), -1});
@@ -38,8 +39,9 @@ class L2NormalizeStage final : public InputPreparation::Stage {
 
 // Four words for each image of a batch, by its place in the step.
 std::array<uint32_t, 4> Draw(const AugmentationContext& context, uint32_t index, int64_t image) {
-  return RandomStream{context.seed, RandomPurpose::kAugmentation, index, static_cast<uint64_t>(context.step)}.Block(
-      static_cast<uint32_t>(image));
+  return RandomStream{context.seed, RandomPurpose::kAugmentation, index,
+                      static_cast<uint64_t>(context.step)}
+      .Block(static_cast<uint32_t>(image));
 }
 
 class RandomFlipStage final : public InputPreparation::Stage {
@@ -76,10 +78,12 @@ class RandomTranslationStage final : public InputPreparation::Stage {
   }
 
  private:
-  // For each pixel of an axis, the one it is taken from: all shifts of -limit .. limit pixels are equally likely.
+  // For each pixel of an axis, the one it is taken from: all shifts of -limit .. limit pixels are
+  // equally likely.
   static at::Tensor Sources(int64_t size, double factor, uint32_t word) {
     const auto limit = static_cast<int64_t>(std::floor(factor * static_cast<double>(size)));
-    const auto shift = static_cast<int64_t>(UniformDouble(word) * static_cast<double>(2 * limit + 1)) - limit;
+    const auto shift =
+        static_cast<int64_t>(UniformDouble(word) * static_cast<double>(2 * limit + 1)) - limit;
     return (at::arange(size, at::TensorOptions().dtype(at::kLong)) - shift).clamp_(0, size - 1);
   }
 
@@ -90,7 +94,8 @@ class RandomTranslationStage final : public InputPreparation::Stage {
 
 }  // namespace
 
-std::shared_ptr<const InputPreparation::Stage> MakeAffineStage(const at::Tensor& scale, const at::Tensor& shift) {
+std::shared_ptr<const InputPreparation::Stage> MakeAffineStage(const at::Tensor& scale,
+                                                               const at::Tensor& shift) {
   return std::make_shared<AffineStage>(scale, shift);
 }
 std::shared_ptr<const InputPreparation::Stage> MakeL2NormalizeStage(int64_t axis) {
@@ -99,7 +104,8 @@ std::shared_ptr<const InputPreparation::Stage> MakeL2NormalizeStage(int64_t axis
 std::shared_ptr<const InputPreparation::Stage> MakeRandomFlipStage(uint32_t index) {
   return std::make_shared<RandomFlipStage>(index);
 }
-std::shared_ptr<const InputPreparation::Stage> MakeRandomTranslationStage(double height_factor, double width_factor,
+std::shared_ptr<const InputPreparation::Stage> MakeRandomTranslationStage(double height_factor,
+                                                                          double width_factor,
                                                                           uint32_t index) {
   return std::make_shared<RandomTranslationStage>(height_factor, width_factor, index);
 }

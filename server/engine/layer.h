@@ -1,4 +1,5 @@
-// One layer of a network: explicit forward and backward over tensors that are allocated once per job.
+// One layer of a network: explicit forward and backward over tensors that are allocated once per
+// job.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -15,16 +16,17 @@
 namespace anneal {
 
 enum class Mode {
-  kTraining,   // dropout and noise active, BatchNormalization uses and updates statistics of the batch
+  kTraining,   // dropout and noise active, BatchNormalization uses and updates statistics of the
+               // batch
   kInference,  // neither; no gradients
 };
 
 // A weight as a layer asks for it. The network places all of them in flat buffers.
 struct ParameterSpec {
-  std::string name;            // "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"
+  std::string name;  // "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"
   std::vector<int64_t> shape;
-  bool trainable = true;       // false: a moving average, kept in the buffers, has no gradient
-  v1::Initializer initializer; // kind set
+  bool trainable = true;        // false: a moving average, kept in the buffers, has no gradient
+  v1::Initializer initializer;  // kind set
   Fans fans;
   v1::Regularizer regularizer = {};  // kind not set: none
   v1::Constraint constraint = {};
@@ -42,11 +44,13 @@ class LayerScratch {
   virtual ~LayerScratch() = default;
 };
 
-// The tensors of one layer in one workspace. Fixed for the workspace's life, so that kernels can be made over them.
+// The tensors of one layer in one workspace. Fixed for the workspace's life, so that kernels can be
+// made over them.
 struct LayerIo {
-  at::Tensor x;   // float32 [N, ...input shape]
-  at::Tensor y;   // float32 [N, ...output shape]
-  at::Tensor dy;  // gradient of the mean loss by y; undefined in inference. Backward may overwrite it
+  at::Tensor x;  // float32 [N, ...input shape]
+  at::Tensor y;  // float32 [N, ...output shape]
+  at::Tensor
+      dy;  // gradient of the mean loss by y; undefined in inference. Backward may overwrite it
   at::Tensor dx;  // undefined in inference, and where no layer before has weights
   std::unique_ptr<LayerScratch> scratch;
 };
@@ -77,15 +81,16 @@ class Layer {
   // y from x.
   virtual void Forward(Kernels& kernels, LayerIo& io, Mode mode, const StepContext& step) const = 0;
 
-  // From dy, after Forward in kTraining: the weights' gradients (overwritten, not added to) and dx if it is defined.
+  // From dy, after Forward in kTraining: the weights' gradients (overwritten, not added to) and dx
+  // if it is defined.
   virtual void Backward(Kernels& kernels, LayerIo& io) const = 0;
 };
 
 // The activation that a layer ends in: of Dense, Conv2D and Activation; LINEAR for all others.
 ActivationFunction FinalActivation(const v1::Layer& spec);
 
-// The layer that `spec` describes (never a repeat). `activation_in_loss`: its final activation is left out, because the loss
-// applies it. `index` identifies the layer's random numbers.
+// The layer that `spec` describes (never a repeat). `activation_in_loss`: its final activation is
+// left out, because the loss applies it. `index` identifies the layer's random numbers.
 std::unique_ptr<Layer> MakeLayer(const v1::Layer& spec, const std::vector<int64_t>& input_shape,
                                  bool activation_in_loss, uint32_t index);
 

@@ -11,11 +11,12 @@ namespace {
 // The common case, in kernels of its own.
 class SparseCategoricalCrossentropy final : public Loss {
  public:
-  LossSums Evaluate(Kernels& kernels, const at::Tensor& output, const at::Tensor& labels) const override {
+  LossSums Evaluate(Kernels& kernels, const at::Tensor& output,
+                    const at::Tensor& labels) const override {
     return kernels.CrossEntropy(output, labels);
   }
-  LossSums EvaluateWithGradient(Kernels& kernels, const at::Tensor& output, const at::Tensor& labels,
-                                at::Tensor& gradient) const override {
+  LossSums EvaluateWithGradient(Kernels& kernels, const at::Tensor& output,
+                                const at::Tensor& labels, at::Tensor& gradient) const override {
     return kernels.CrossEntropyAndGradient(output, labels, gradient);
   }
 };
@@ -52,7 +53,8 @@ class TargetLoss : public Loss {
     return at::zeros_like(output).scatter_(1, index, 1.0);
   }
 
-  LossSums Sums(const at::Tensor& output, const at::Tensor& labels, const at::Tensor& values) const {
+  LossSums Sums(const at::Tensor& output, const at::Tensor& labels,
+                const at::Tensor& values) const {
     const at::Tensor index = labels.to(output.device(), at::kLong);
     const at::Tensor chosen =
         output.size(1) == 1 ? output.squeeze(1).gt(Threshold()).to(at::kLong) : output.argmax(1);
@@ -74,7 +76,8 @@ class CategoricalCrossentropy final : public TargetLoss {
 
  private:
   at::Tensor Smoothed(const at::Tensor& targets) const {
-    return targets * (1 - label_smoothing_) + label_smoothing_ / static_cast<double>(targets.size(1));
+    return targets * (1 - label_smoothing_) +
+           label_smoothing_ / static_cast<double>(targets.size(1));
   }
   const double label_smoothing_;
 };
@@ -86,7 +89,8 @@ class BinaryCrossentropy final : public TargetLoss {
  protected:
   // max(z, 0) - z t + log(1 + exp(-|z|)) = -(t log p + (1 - t) log(1 - p)) without overflow.
   at::Tensor Values(const at::Tensor& logits, const at::Tensor& targets) const override {
-    return (logits.clamp_min(0) - logits * Smoothed(targets) + at::log1p(at::exp(-logits.abs()))).mean(1);
+    return (logits.clamp_min(0) - logits * Smoothed(targets) + at::log1p(at::exp(-logits.abs())))
+        .mean(1);
   }
   at::Tensor Derivatives(const at::Tensor& logits, const at::Tensor& targets) const override {
     return (at::sigmoid(logits) - Smoothed(targets)) / static_cast<double>(logits.size(1));
@@ -143,25 +147,33 @@ class Huber final : public TargetLoss {
 
 std::unique_ptr<Loss> Loss::Create(const v1::Loss& spec) {
   switch (spec.kind_case()) {
-    case v1::Loss::kSparseCategoricalCrossentropy: return std::make_unique<SparseCategoricalCrossentropy>();
+    case v1::Loss::kSparseCategoricalCrossentropy:
+      return std::make_unique<SparseCategoricalCrossentropy>();
     case v1::Loss::kCategoricalCrossentropy:
-      return std::make_unique<CategoricalCrossentropy>(spec.categorical_crossentropy().label_smoothing());
+      return std::make_unique<CategoricalCrossentropy>(
+          spec.categorical_crossentropy().label_smoothing());
     case v1::Loss::kBinaryCrossentropy:
       return std::make_unique<BinaryCrossentropy>(spec.binary_crossentropy().label_smoothing());
-    case v1::Loss::kMeanSquaredError: return std::make_unique<MeanSquaredError>();
-    case v1::Loss::kMeanAbsoluteError: return std::make_unique<MeanAbsoluteError>();
-    case v1::Loss::kHuber: return std::make_unique<Huber>(defaults::Delta(spec.huber()));
-    case v1::Loss::KIND_NOT_SET: break;
+    case v1::Loss::kMeanSquaredError:
+      return std::make_unique<MeanSquaredError>();
+    case v1::Loss::kMeanAbsoluteError:
+      return std::make_unique<MeanAbsoluteError>();
+    case v1::Loss::kHuber:
+      return std::make_unique<Huber>(defaults::Delta(spec.huber()));
+    case v1::Loss::KIND_NOT_SET:
+      break;
   }
   throw std::logic_error("a validated spec has a loss");
 }
 
 ActivationFunction Loss::FusedActivation(const v1::Loss& spec) {
   const bool on_probabilities =
-      (spec.has_sparse_categorical_crossentropy() && !spec.sparse_categorical_crossentropy().from_logits()) ||
+      (spec.has_sparse_categorical_crossentropy() &&
+       !spec.sparse_categorical_crossentropy().from_logits()) ||
       (spec.has_categorical_crossentropy() && !spec.categorical_crossentropy().from_logits());
   if (on_probabilities) return v1::Activation::SOFTMAX;
-  if (spec.has_binary_crossentropy() && !spec.binary_crossentropy().from_logits()) return v1::Activation::SIGMOID;
+  if (spec.has_binary_crossentropy() && !spec.binary_crossentropy().from_logits())
+    return v1::Activation::SIGMOID;
   return v1::Activation::LINEAR;
 }
 
@@ -169,7 +181,8 @@ int64_t CountTopK(const at::Tensor& output, const at::Tensor& labels, int64_t k)
   const at::Tensor index = labels.to(output.device(), at::kLong).unsqueeze(1);
   const at::Tensor of_label = output.gather(1, index);
   // Not a number is not among the largest.
-  const at::Tensor hit = at::logical_and(output.gt(of_label).sum(1).lt(k), of_label.squeeze(1).isfinite());
+  const at::Tensor hit =
+      at::logical_and(output.gt(of_label).sum(1).lt(k), of_label.squeeze(1).isfinite());
   return hit.sum().item<int64_t>();
 }
 

@@ -17,7 +17,9 @@ namespace {
 
 constexpr int64_t kAlignedFloats = 16;  // 64 bytes
 
-int64_t Aligned(int64_t floats) { return (floats + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats; }
+int64_t Aligned(int64_t floats) {
+  return (floats + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
+}
 
 int64_t Product(const std::vector<int64_t>& shape) {
   int64_t product = 1;
@@ -44,7 +46,8 @@ at::Tensor WorkspacePool::Slot(size_t slot, int64_t count) {
   return tensor.narrow(0, 0, count);
 }
 
-std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_ptr<Kernels> kernels) {
+std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec,
+                                         std::unique_ptr<Kernels> kernels) {
   std::unique_ptr<Network> network(new Network(std::move(kernels)));
   const at::Device device = network->kernels_->device();
 
@@ -55,7 +58,8 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
     const bool activation_in_loss =
         &resolved == &spec.layers().back() &&
         FinalActivation(*resolved.layer) == Loss::FusedActivation(spec.training().loss());
-    network->layers_.push_back(MakeLayer(*resolved.layer, resolved.input_shape, activation_in_loss, index));
+    network->layers_.push_back(
+        MakeLayer(*resolved.layer, resolved.input_shape, activation_in_loss, index));
     network->shapes_.push_back(resolved.output_shape);
   }
 
@@ -82,7 +86,9 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
     for (const ParameterSpec& parameter : parameters[i]) {
       const int64_t count = Product(parameter.shape);
       int64_t& next = parameter.trainable ? next_trainable : next_moving;
-      const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, next, count).view(parameter.shape); };
+      const auto view = [&](const at::Tensor& flat) {
+        return flat.narrow(0, next, count).view(parameter.shape);
+      };
       Parameter weight;
       weight.value = view(parameter.trainable ? network->parameters_ : network->buffers_);
       if (parameter.trainable) weight.gradient = view(network->gradients_);
@@ -91,10 +97,11 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
 
       at::Tensor initial = at::empty(parameter.shape, at::TensorOptions().dtype(at::kFloat));
       Initialize(parameter.initializer, parameter.shape, parameter.fans, spec.training().seed(),
-                 static_cast<uint32_t>(network->weights_.size()), static_cast<float*>(initial.data_ptr()));
+                 static_cast<uint32_t>(network->weights_.size()),
+                 static_cast<float*>(initial.data_ptr()));
       weight.value.copy_(initial);
-      network->weights_.push_back(
-          {absl::StrCat(spec.layers()[i].name, "/", parameter.name), weight.value, parameter.trainable});
+      network->weights_.push_back({absl::StrCat(spec.layers()[i].name, "/", parameter.name),
+                                   weight.value, parameter.trainable});
       if (parameter.trainable) {
         network->ranges_.push_back({network->weights_.back().name, offset, count, parameter.shape,
                                     parameter.regularizer, parameter.constraint});
@@ -106,7 +113,8 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec, std::unique_
   return network;
 }
 
-std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool) const {
+std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode,
+                                                  WorkspacePool& pool) const {
   auto workspace = std::make_unique<Workspace>();
   workspace->rows_ = rows;
   workspace->mode_ = mode;
@@ -116,8 +124,9 @@ std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode, Works
     return pool.Slot(slot, Product(sizes)).view(sizes);
   };
 
-  // Training keeps every activation; inference needs only a layer's input and output, so two buffers take turns. A third
-  // (training: two more) holds gradients, which also live only from one layer to the one before.
+  // Training keeps every activation; inference needs only a layer's input and output, so two
+  // buffers take turns. A third (training: two more) holds gradients, which also live only from one
+  // layer to the one before.
   size_t activation_slot = 0;
   workspace->input_ = tensor(0, 0);
   at::Tensor current = workspace->input_;
@@ -174,17 +183,21 @@ void Network::Backward(Workspace& workspace) const {
 }
 
 std::string Network::WeightsSha256() const {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(),
+                                                                       &EVP_MD_CTX_free);
   EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
   for (const NamedWeight& weight : weights_) {
-    const std::string header = absl::StrCat(weight.name, " [", absl::StrJoin(weight.value.sizes().vec(), ", "), "]\n");
+    const std::string header =
+        absl::StrCat(weight.name, " [", absl::StrJoin(weight.value.sizes().vec(), ", "), "]\n");
     EVP_DigestUpdate(digest.get(), header.data(), header.size());
     const at::Tensor values = weight.value.to(at::kCPU).contiguous();
-    EVP_DigestUpdate(digest.get(), values.data_ptr(), static_cast<size_t>(values.numel()) * sizeof(float));
+    EVP_DigestUpdate(digest.get(), values.data_ptr(),
+                     static_cast<size_t>(values.numel()) * sizeof(float));
   }
   std::array<unsigned char, 32> bytes{};
   EVP_DigestFinal_ex(digest.get(), bytes.data(), nullptr);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace anneal

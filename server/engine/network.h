@@ -1,4 +1,5 @@
-// A network: its weights in flat buffers, and the forward and backward pass over preallocated workspaces.
+// A network: its weights in flat buffers, and the forward and backward pass over preallocated
+// workspaces.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -24,7 +25,8 @@ struct NamedWeight {
 
 class Network;
 
-// The tensors of one pass over batches of a fixed number of rows: activations, and for training gradients.
+// The tensors of one pass over batches of a fixed number of rows: activations, and for training
+// gradients.
 class Workspace {
  public:
   int64_t rows() const { return rows_; }
@@ -33,7 +35,8 @@ class Workspace {
   at::Tensor& input() { return input_; }
   // float32 [rows, outputs]: without the last activation where the loss applies it.
   at::Tensor& output() { return output_; }
-  // Gradient of the mean loss by the output: to be filled before Backward. May share memory with nothing else.
+  // Gradient of the mean loss by the output: to be filled before Backward. May share memory with
+  // nothing else.
   at::Tensor& output_gradient() { return output_gradient_; }
 
  private:
@@ -46,13 +49,14 @@ class Workspace {
   std::vector<LayerIo> layers_;
 };
 
-// Memory that workspaces of different sizes share, because only one of them is in use at a time: the full batch, the last
-// partial one. Grows to what is asked for and never shrinks.
+// Memory that workspaces of different sizes share, because only one of them is in use at a time:
+// the full batch, the last partial one. Grows to what is asked for and never shrinks.
 class WorkspacePool {
  public:
   explicit WorkspacePool(at::Device device) : device_(device) {}
 
-  // The `slot`-th buffer, at least `count` floats; the same memory for the same slot as long as it is large enough.
+  // The `slot`-th buffer, at least `count` floats; the same memory for the same slot as long as it
+  // is large enough.
   at::Tensor Slot(size_t slot, int64_t count);
 
  private:
@@ -64,16 +68,19 @@ class WorkspacePool {
 class Network {
  public:
   // Makes layers and buffers and fills the weights from the spec's initializers and seed.
-  static std::unique_ptr<Network> Create(const ValidatedSpec& spec, std::unique_ptr<Kernels> kernels);
+  static std::unique_ptr<Network> Create(const ValidatedSpec& spec,
+                                         std::unique_ptr<Kernels> kernels);
 
-  // Allocates everything that passes over `rows` samples need. To let workspaces share memory, make the largest first.
+  // Allocates everything that passes over `rows` samples need. To let workspaces share memory, make
+  // the largest first.
   std::unique_ptr<Workspace> MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool) const;
 
   void Forward(Workspace& workspace, const StepContext& step) const;
   // After Forward in training and with output_gradient() filled: every gradient is overwritten.
   void Backward(Workspace& workspace) const;
 
-  // float32 [n]: all trainable weights, 64-byte aligned each, padding between them zero and with zero gradients.
+  // float32 [n]: all trainable weights, 64-byte aligned each, padding between them zero and with
+  // zero gradients.
   at::Tensor& parameters() { return parameters_; }
   at::Tensor& gradients() { return gradients_; }
   // float32 [n]: moving averages.
@@ -95,8 +102,9 @@ class Network {
 
   std::unique_ptr<Kernels> kernels_;
   std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<std::vector<int64_t>> shapes_;  // of each layer's output, without the batch; [0] is the input's
-  size_t first_trainable_ = 0;                // backward ends here: no layer before it has weights
+  std::vector<std::vector<int64_t>>
+      shapes_;                  // of each layer's output, without the batch; [0] is the input's
+  size_t first_trainable_ = 0;  // backward ends here: no layer before it has weights
   at::Tensor parameters_;
   at::Tensor gradients_;
   at::Tensor buffers_;

@@ -1,4 +1,5 @@
-// Precompiled for the engine and its tests: LibTorch's headers are most of what a file here costs to compile.
+// Precompiled for the engine and its tests: LibTorch's headers are most of what a file here costs
+// to compile.
 #pragma once
 
 #include <ATen/ATen.h>

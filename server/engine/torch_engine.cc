@@ -1,4 +1,5 @@
-// Engine on LibTorch: devices, the thread's settings, and the one frame where exceptions become outcomes.
+// Engine on LibTorch: devices, the thread's settings, and the one frame where exceptions become
+// outcomes.
 #include <ATen/ATen.h>
 #include <dnnl.h>
 #include <torch/version.h>
@@ -37,7 +38,8 @@ std::string InstructionSet() {
       {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
   };
   const auto found = names.find(dnnl_get_effective_cpu_isa());
-  return found == names.end() ? absl::StrCat("isa-", static_cast<int>(dnnl_get_effective_cpu_isa())) : found->second;
+  return found == names.end() ? absl::StrCat("isa-", static_cast<int>(dnnl_get_effective_cpu_isa()))
+                              : found->second;
 }
 
 std::string ProcessorName() {
@@ -69,7 +71,8 @@ int64_t AvailableMemoryBytes() {
 // LibTorch has no exception type of its own for "no memory" on the CPU.
 bool IsOutOfMemory(const std::exception& error) {
   const std::string text = error.what();
-  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr || absl::StrContains(text, "can't allocate memory") ||
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+         absl::StrContains(text, "can't allocate memory") ||
          absl::StrContains(text, "not enough memory") || absl::StrContains(text, "out of memory");
 }
 
@@ -96,36 +99,46 @@ class TorchEngine final : public Engine {
     return devices;
   }
 
-  absl::Status CheckDevice(const std::string& device) const override { return Resolve(device).status(); }
+  absl::Status CheckDevice(const std::string& device) const override {
+    return Resolve(device).status();
+  }
 
   std::string Fingerprint(const std::string& device) const override {
     const absl::StatusOr<at::Device> resolved = Resolve(device);
-    return absl::StrCat("device ", resolved.ok() ? resolved->str() : device, "; 1 thread; ", ProcessorName(), ", ",
-                        InstructionSet(), "; oneDNN ", dnnl_version()->major, ".", dnnl_version()->minor, ".",
-                        dnnl_version()->patch, "; LibTorch ", TORCH_VERSION, "; anneal ", kVersion, ", compiler ", __VERSION__);
+    return absl::StrCat("device ", resolved.ok() ? resolved->str() : device, "; 1 thread; ",
+                        ProcessorName(), ", ", InstructionSet(), "; oneDNN ", dnnl_version()->major,
+                        ".", dnnl_version()->minor, ".", dnnl_version()->patch, "; LibTorch ",
+                        TORCH_VERSION, "; anneal ", kVersion, ", compiler ", __VERSION__);
   }
 
-  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop, TrainingObserver& observer,
+  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
+                                        TrainingObserver& observer,
                                         ProgressCell& progress) override {
     try {
       absl::StatusOr<at::Device> device = Resolve(spec.training().device());
-      if (!device.ok()) return BadEnd(StopReason::kInvalidData, std::string(device.status().message()));
+      if (!device.ok())
+        return BadEnd(StopReason::kInvalidData, std::string(device.status().message()));
       absl::StatusOr<std::shared_ptr<const Dataset>> dataset = datasets_.Load(spec.dataset().name);
-      if (!dataset.ok()) return BadEnd(StopReason::kInvalidData, std::string(dataset.status().message()));
-      // Linux hands out more memory than it has and kills the process when it is touched, with all its jobs: refuse first.
+      if (!dataset.ok())
+        return BadEnd(StopReason::kInvalidData, std::string(dataset.status().message()));
+      // Linux hands out more memory than it has and kills the process when it is touched, with all
+      // its jobs: refuse first.
       const int64_t available = AvailableMemoryBytes();
       if (device->is_cpu() && spec.summary().memory_bytes() > available) {
         return BadEnd(StopReason::kOutOfMemory,
-                      absl::StrCat("the job needs about ", spec.summary().memory_bytes(), " bytes and this machine has ",
-                                   available, " bytes free; a smaller batch_size or network would fit"));
+                      absl::StrCat("the job needs about ", spec.summary().memory_bytes(),
+                                   " bytes and this machine has ", available,
+                                   " bytes free; a smaller batch_size or network would fit"));
       }
-      return RunTraining(spec, *std::move(dataset), device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device),
-                         clock_, std::move(stop), observer, progress);
+      return RunTraining(spec, *std::move(dataset),
+                         device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device), clock_,
+                         std::move(stop), observer, progress);
     } catch (const std::exception& error) {
       if (IsOutOfMemory(error)) {
-        return BadEnd(StopReason::kOutOfMemory,
-                      absl::StrCat("not enough memory (estimated need: ", spec.summary().memory_bytes(),
-                                   " bytes beside the data set): ", FirstLine(error)));
+        return BadEnd(
+            StopReason::kOutOfMemory,
+            absl::StrCat("not enough memory (estimated need: ", spec.summary().memory_bytes(),
+                         " bytes beside the data set): ", FirstLine(error)));
       }
       return BadEnd(StopReason::kInternal, FirstLine(error));
     } catch (...) {
@@ -143,16 +156,18 @@ class TorchEngine final : public Engine {
     absl::string_view number = device;
     int64_t index = 0;
     if (!absl::ConsumePrefix(&number, "cuda:") || !absl::SimpleAtoi(number, &index) || index < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("device \"", device, "\" is not auto, cpu or cuda:N"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("device \"", device, "\" is not auto, cpu or cuda:N"));
     }
     if (!at::hasCUDA()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("device ", device, " is not available: this daemon's LibTorch ", TORCH_VERSION,
-                       " is built for the CPU only; use device auto or cpu, or build against a LibTorch with CUDA"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "device ", device, " is not available: this daemon's LibTorch ", TORCH_VERSION,
+          " is built for the CPU only; use device auto or cpu, or build against a LibTorch with "
+          "CUDA"));
     }
     if (index >= gpus) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("device ", device, " is not available: this machine has ", gpus, " CUDA devices"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "device ", device, " is not available: this machine has ", gpus, " CUDA devices"));
     }
     return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
   }

@@ -1,7 +1,7 @@
-// The training loop. All memory is allocated before the first step: weights, gradients and moments in flat buffers, one
-// workspace for full batches and one for the last partial batch over the same memory. A step gathers and converts a batch,
-// runs forward, loss, backward, adds penalties, clips, and makes one fused optimizer pass; for the usual layers it
-// allocates nothing.
+// The training loop. All memory is allocated before the first step: weights, gradients and moments
+// in flat buffers, one workspace for full batches and one for the last partial batch over the same
+// memory. A step gathers and converts a batch, runs forward, loss, backward, adds penalties, clips,
+// and makes one fused optimizer pass; for the usual layers it allocates nothing.
 #include "server/engine/trainer.h"
 
 #include <ATen/Parallel.h>
@@ -35,13 +35,15 @@
 namespace anneal {
 namespace {
 
-// Large enough to fill the vector units, small enough that a convolutional network's activations stay in tens of megabytes.
+// Large enough to fill the vector units, small enough that a convolutional network's activations
+// stay in tens of megabytes.
 constexpr int64_t kEvaluationRows = 128;
 
 // The k of every top-k accuracy that the spec asks for.
 std::vector<int64_t> TopK(const v1::TrainingSpec& training) {
   std::vector<int64_t> top_k;
-  for (const v1::MetricSpec& metric : training.metrics()) top_k.push_back(defaults::K(metric.top_k_accuracy()));
+  for (const v1::MetricSpec& metric : training.metrics())
+    top_k.push_back(defaults::K(metric.top_k_accuracy()));
   return top_k;
 }
 
@@ -52,8 +54,9 @@ void SortByName(std::vector<MetricValue>& metrics) {
 
 class Training {
  public:
-  Training(const ValidatedSpec& spec, std::shared_ptr<const Dataset> dataset, std::unique_ptr<Kernels> kernels,
-           const Clock& clock, std::stop_token stop, TrainingObserver& observer, ProgressCell& progress)
+  Training(const ValidatedSpec& spec, std::shared_ptr<const Dataset> dataset,
+           std::unique_ptr<Kernels> kernels, const Clock& clock, std::stop_token stop,
+           TrainingObserver& observer, ProgressCell& progress)
       : spec_(spec),
         training_(spec.training()),
         dataset_(std::move(dataset)),
@@ -82,7 +85,8 @@ class Training {
     if (schedule.has_reduce_on_plateau()) {
       plateau_.emplace(schedule.reduce_on_plateau());
     } else if (training_.optimizer().has_schedule()) {
-      schedule_ = LearningRateSchedule::Create(schedule, optimizer_->learning_rate(), epochs * batches);
+      schedule_ =
+          LearningRateSchedule::Create(schedule, optimizer_->learning_rate(), epochs * batches);
     }
     progress_.BeginAttempt(epochs, batches, train_.count, clock_.MonotonicUs());
 
@@ -98,8 +102,8 @@ class Training {
       progress_.EndEpoch(record, clock_.MonotonicUs());
       if (const absl::Status stored = observer_.OnEpoch(record); !stored.ok()) {
         if (stop_.stop_requested()) return absl::CancelledError("stopped while storing an epoch");
-        End(StopReason::kStorage, absl::StrCat("epoch ", epoch, " could not be stored: ",
-                                               std::string(stored.message())));
+        End(StopReason::kStorage,
+            absl::StrCat("epoch ", epoch, " could not be stored: ", std::string(stored.message())));
         return Finish(/*measure=*/false);
       }
       result_.epochs = epoch;
@@ -115,7 +119,9 @@ class Training {
     train_ = {split, 0, spec_.training_samples()};
     const int64_t held_out = spec_.validation_samples();
     switch (training_.validation().source_case()) {
-      case v1::Validation::kFraction: validation_ = {split, train_.count, held_out}; break;
+      case v1::Validation::kFraction:
+        validation_ = {split, train_.count, held_out};
+        break;
       case v1::Validation::kFirst:
         validation_ = {split, 0, held_out};
         train_.begin = held_out;
@@ -123,7 +129,8 @@ class Training {
       case v1::Validation::kSplit:
         validation_ = {dataset_->FindSplit(training_.validation().split()), 0, held_out};
         break;
-      case v1::Validation::SOURCE_NOT_SET: break;
+      case v1::Validation::SOURCE_NOT_SET:
+        break;
     }
     if (training_.has_test()) {
       const DatasetSplit* const test = dataset_->FindSplit(training_.test().split());
@@ -167,38 +174,45 @@ class Training {
     for (int64_t done = 0; done < train_.count; done += batch_size_) {
       if (stop_.stop_requested()) return absl::CancelledError("stopped while training");
       const bool full = train_.count - done >= batch_size_;
-      const LossSums step = Step(full ? *full_batch_ : *last_batch_, full ? full_labels_ : last_labels_,
-                                 order_.data() + done, top_hits);
+      const LossSums step =
+          Step(full ? *full_batch_ : *last_batch_, full ? full_labels_ : last_labels_,
+               order_.data() + done, top_hits);
       sums.loss += step.loss;
       sums.correct += step.correct;
       ++batch;
       if (!std::isfinite(step.loss)) {
-        End(StopReason::kDiverged, absl::StrFormat("the loss became %f in epoch %d, batch %d; a smaller learning rate "
-                                                   "or clipped gradients may help",
-                                                   step.loss, record.epoch, batch));
+        End(StopReason::kDiverged,
+            absl::StrFormat("the loss became %f in epoch %d, batch %d; a smaller learning rate "
+                            "or clipped gradients may help",
+                            step.loss, record.epoch, batch));
         return absl::OkStatus();
       }
       progress_.Step(batch, std::min(done + batch_size_, train_.count), sums.loss, sums.correct);
     }
     const auto samples = static_cast<double>(train_.count);
-    record.metrics = {{"accuracy", static_cast<double>(sums.correct) / samples}, {"loss", sums.loss / samples}};
+    record.metrics = {{"accuracy", static_cast<double>(sums.correct) / samples},
+                      {"loss", sums.loss / samples}};
     for (size_t k = 0; k < top_k_.size(); ++k) {
-      record.metrics.push_back(
-          {MetricName(training_.metrics(static_cast<int>(k))), static_cast<double>(top_hits[k]) / samples});
+      record.metrics.push_back({MetricName(training_.metrics(static_cast<int>(k))),
+                                static_cast<double>(top_hits[k]) / samples});
     }
     return absl::OkStatus();
   }
 
-  // The sums of the batch; a penalty on the weights counts once a sample, so that the epoch's mean has it once.
-  LossSums Step(Workspace& workspace, at::Tensor& labels, const uint32_t* samples, std::vector<int64_t>& top_hits) {
+  // The sums of the batch; a penalty on the weights counts once a sample, so that the epoch's mean
+  // has it once.
+  LossSums Step(Workspace& workspace, at::Tensor& labels, const uint32_t* samples,
+                std::vector<int64_t>& top_hits) {
     Kernels& kernels = network_->kernels();
     const AugmentationContext augmentation{training_.seed(), step_};
     preparation_.Prepare(kernels, *train_.split, samples, workspace.input(), &augmentation);
     auto* const label = static_cast<int32_t*>(labels.data_ptr());
     for (int64_t n = 0; n < workspace.rows(); ++n) label[n] = train_.split->labels[samples[n]];
     network_->Forward(workspace, StepContext{training_.seed(), step_});
-    for (size_t k = 0; k < top_k_.size(); ++k) top_hits[k] += CountTopK(workspace.output(), labels, top_k_[k]);
-    LossSums sums = loss_->EvaluateWithGradient(kernels, workspace.output(), labels, workspace.output_gradient());
+    for (size_t k = 0; k < top_k_.size(); ++k)
+      top_hits[k] += CountTopK(workspace.output(), labels, top_k_[k]);
+    LossSums sums = loss_->EvaluateWithGradient(kernels, workspace.output(), labels,
+                                                workspace.output_gradient());
     network_->Backward(workspace);
     if (penalties_.active()) {
       sums.loss += penalties_.AddGradients(network_->parameters(), network_->gradients()) *
@@ -221,14 +235,17 @@ class Training {
     return absl::OkStatus();
   }
 
-  // Loss (with penalties, as Keras has it), accuracy and the spec's metrics, each name after `prefix`.
-  absl::StatusOr<std::vector<MetricValue>> Evaluate(const SampleRange& range, const std::string& prefix) {
+  // Loss (with penalties, as Keras has it), accuracy and the spec's metrics, each name after
+  // `prefix`.
+  absl::StatusOr<std::vector<MetricValue>> Evaluate(const SampleRange& range,
+                                                    const std::string& prefix) {
     ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_.Evaluate(range, stop_));
     std::vector<MetricValue> metrics = {
         {prefix + "accuracy", evaluation.accuracy},
         {prefix + "loss", evaluation.loss + penalties_.Penalty(network_->parameters())}};
     for (size_t k = 0; k < top_k_.size(); ++k) {
-      metrics.push_back({prefix + MetricName(training_.metrics(static_cast<int>(k))), evaluation.top_accuracy[k]});
+      metrics.push_back({prefix + MetricName(training_.metrics(static_cast<int>(k))),
+                         evaluation.top_accuracy[k]});
     }
     SortByName(metrics);
     return metrics;
@@ -238,7 +255,8 @@ class Training {
   bool Judge(const EpochRecord& record) {
     for (const MetricValue& metric : record.metrics) {
       if (!std::isfinite(metric.value)) {
-        End(StopReason::kDiverged, absl::StrFormat("%s became %f in epoch %d", metric.name, metric.value, record.epoch));
+        End(StopReason::kDiverged,
+            absl::StrFormat("%s became %f in epoch %d", metric.name, metric.value, record.epoch));
         return true;
       }
     }
@@ -250,7 +268,8 @@ class Training {
     }
     if (!early_stopping_.has_value()) return false;
     const std::string monitor = defaults::Monitor(training_.early_stopping());
-    const EarlyStopping::Decision decision = early_stopping_->OnEpoch(record.epoch, Watched(record, monitor));
+    const EarlyStopping::Decision decision =
+        early_stopping_->OnEpoch(record.epoch, Watched(record, monitor));
     if (decision.improved && best_parameters_.defined()) {
       best_parameters_.copy_(network_->parameters());
       best_buffers_.copy_(network_->buffers());
@@ -308,7 +327,8 @@ class Training {
   const GradientClipping clipping_;
   const WeightPenalties penalties_;
   WeightConstraints constraints_;
-  std::unique_ptr<LearningRateSchedule> schedule_;  // null: constant, or changed after epochs by plateau_
+  std::unique_ptr<LearningRateSchedule>
+      schedule_;  // null: constant, or changed after epochs by plateau_
   std::optional<ReduceOnPlateau> plateau_;
   InputPreparation preparation_;
   const std::vector<int64_t> top_k_;
@@ -332,16 +352,19 @@ class Training {
 
 }  // namespace
 
-absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec, std::shared_ptr<const Dataset> dataset,
+absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
+                                            std::shared_ptr<const Dataset> dataset,
                                             std::unique_ptr<Kernels> kernels, const Clock& clock,
                                             std::stop_token stop, TrainingObserver& observer,
                                             ProgressCell& progress) {
-  // Settings of this thread alone: one job, one core (parallelism is across jobs), so that the bits of a result do not
-  // depend on who calls.
+  // Settings of this thread alone: one job, one core (parallelism is across jobs), so that the bits
+  // of a result do not depend on who calls.
   at::set_num_threads(1);
   at::globalContext().setFlushDenormal(true);
   const at::NoGradGuard no_autograd;
-  return Training(spec, std::move(dataset), std::move(kernels), clock, std::move(stop), observer, progress).Run();
+  return Training(spec, std::move(dataset), std::move(kernels), clock, std::move(stop), observer,
+                  progress)
+      .Run();
 }
 
 }  // namespace anneal

@@ -14,10 +14,12 @@
 
 namespace anneal {
 
-// As Engine::Train, with the data in hand and the kernels chosen; throws what kernels throw. Runs on the caller's thread, which it
-// sets to one intra-op thread and to flushing denormal numbers.
-absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec, std::shared_ptr<const Dataset> dataset,
+// As Engine::Train, with the data in hand and the kernels chosen; throws what kernels throw. Runs
+// on the caller's thread, which it sets to one intra-op thread and to flushing denormal numbers.
+absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
+                                            std::shared_ptr<const Dataset> dataset,
                                             std::unique_ptr<Kernels> kernels, const Clock& clock,
-                                            std::stop_token stop, TrainingObserver& observer, ProgressCell& progress);
+                                            std::stop_token stop, TrainingObserver& observer,
+                                            ProgressCell& progress);
 
 }  // namespace anneal

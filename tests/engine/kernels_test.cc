@@ -15,7 +15,6 @@
 namespace anneal {
 namespace {
 
-
 // Normal numbers, the same in every run.
 at::Tensor Random(std::vector<int64_t> shape, int64_t seed, double scale = 1.0) {
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed));
@@ -23,11 +22,13 @@ at::Tensor Random(std::vector<int64_t> shape, int64_t seed, double scale = 1.0) 
 }
 
 ::testing::AssertionResult Near(const at::Tensor& a, const at::Tensor& b, double tolerance) {
-  if (a.sizes() != b.sizes()) return ::testing::AssertionFailure() << "shapes " << a.sizes() << " and " << b.sizes();
+  if (a.sizes() != b.sizes())
+    return ::testing::AssertionFailure() << "shapes " << a.sizes() << " and " << b.sizes();
   const double largest = (a - b).abs().max().item<double>();
   const double scale = std::max(1.0, b.abs().max().item<double>());
   if (std::isfinite(largest) && largest <= tolerance * scale) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "differ by " << largest << " where values reach " << scale;
+  return ::testing::AssertionFailure()
+         << "differ by " << largest << " where values reach " << scale;
 }
 
 TEST(Exponential, AgreesWithTheLibraryToTwoUnits) {
@@ -54,25 +55,44 @@ TEST(Exponential, KeepsNanAndSaturates) {
 // Each activation as torch has it, or as its definition says.
 at::Tensor Expected(ActivationFunction function, const at::Tensor& x) {
   switch (function) {
-    case v1::Activation::RELU: return torch::relu(x);
-    case v1::Activation::RELU6: return torch::relu6(x);
-    case v1::Activation::LEAKY_RELU: return torch::leaky_relu(x, 0.2);
-    case v1::Activation::ELU: return torch::elu(x);
-    case v1::Activation::SELU: return torch::selu(x);
-    case v1::Activation::CELU: return torch::celu(x);
-    case v1::Activation::GELU: return x * 0.5 * (1 + torch::erf(x / std::sqrt(2.0)));
-    case v1::Activation::SILU: return x * torch::sigmoid(x);
-    case v1::Activation::MISH: return x * torch::tanh(torch::log1p(torch::exp(x)));
-    case v1::Activation::SOFTPLUS: return torch::log1p(torch::exp(x));
-    case v1::Activation::SOFTSIGN: return x / (1 + torch::abs(x));
-    case v1::Activation::TANH: return torch::tanh(x);
-    case v1::Activation::SIGMOID: return 1 / (1 + torch::exp(-x));
-    case v1::Activation::HARD_SIGMOID: return torch::clamp(x / 6 + 0.5, 0, 1);
-    case v1::Activation::HARD_SILU: return x * torch::clamp(x / 6 + 0.5, 0, 1);
-    case v1::Activation::EXPONENTIAL: return torch::exp(x);
-    case v1::Activation::SOFTMAX: return torch::softmax(x, -1);
-    case v1::Activation::LOG_SOFTMAX: return torch::log_softmax(x, -1);
-    default: return x * 1.0;
+    case v1::Activation::RELU:
+      return torch::relu(x);
+    case v1::Activation::RELU6:
+      return torch::relu6(x);
+    case v1::Activation::LEAKY_RELU:
+      return torch::leaky_relu(x, 0.2);
+    case v1::Activation::ELU:
+      return torch::elu(x);
+    case v1::Activation::SELU:
+      return torch::selu(x);
+    case v1::Activation::CELU:
+      return torch::celu(x);
+    case v1::Activation::GELU:
+      return x * 0.5 * (1 + torch::erf(x / std::sqrt(2.0)));
+    case v1::Activation::SILU:
+      return x * torch::sigmoid(x);
+    case v1::Activation::MISH:
+      return x * torch::tanh(torch::log1p(torch::exp(x)));
+    case v1::Activation::SOFTPLUS:
+      return torch::log1p(torch::exp(x));
+    case v1::Activation::SOFTSIGN:
+      return x / (1 + torch::abs(x));
+    case v1::Activation::TANH:
+      return torch::tanh(x);
+    case v1::Activation::SIGMOID:
+      return 1 / (1 + torch::exp(-x));
+    case v1::Activation::HARD_SIGMOID:
+      return torch::clamp(x / 6 + 0.5, 0, 1);
+    case v1::Activation::HARD_SILU:
+      return x * torch::clamp(x / 6 + 0.5, 0, 1);
+    case v1::Activation::EXPONENTIAL:
+      return torch::exp(x);
+    case v1::Activation::SOFTMAX:
+      return torch::softmax(x, -1);
+    case v1::Activation::LOG_SOFTMAX:
+      return torch::log_softmax(x, -1);
+    default:
+      return x * 1.0;
   }
 }
 
@@ -113,13 +133,17 @@ std::vector<ActivationFunction> AllFunctions() {
   return functions;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ActivationTest, ::testing::ValuesIn(AllFunctions()), [](const auto& tested) {
-  return v1::Activation::Function_Name(tested.param);
-});
+INSTANTIATE_TEST_SUITE_P(All, ActivationTest, ::testing::ValuesIn(AllFunctions()),
+                         [](const auto& tested) {
+                           return v1::Activation::Function_Name(tested.param);
+                         });
 
 TEST(Gemm, AllTranspositions) {
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
-    for (const auto& [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{32, 100, 100}, {1, 10, 3}, {5, 1, 300}, {33, 65, 17}}) {
+    for (const auto& [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{32, 100, 100},
+                                  {1, 10, 3},
+                                  {5, 1, 300},
+                                  {33, 65, 17}}) {
       const at::Tensor a = Random({m, k}, 4);
       const at::Tensor b = Random({k, n}, 5);
       const at::Tensor expected = at::mm(a.to(at::kDouble), b.to(at::kDouble)).to(at::kFloat);
@@ -146,7 +170,8 @@ TEST(ColumnSums, AgreesWithASumInDouble) {
 }
 
 struct ConvolutionCase {
-  int64_t batch, height, width, channels, filters, kernel_height, kernel_width, stride_height, stride_width;
+  int64_t batch, height, width, channels, filters, kernel_height, kernel_width, stride_height,
+      stride_width;
   v1::Padding padding;
   bool bias;
   int64_t dilation = 1;
@@ -158,16 +183,20 @@ class ConvolutionTest : public ::testing::TestWithParam<ConvolutionCase> {};
 TEST_P(ConvolutionTest, ForwardAndBackwardAgreeWithAutograd) {
   const ConvolutionCase& c = GetParam();
   const WindowGeometry window =
-      MakeWindow(c.height, c.width, c.kernel_height, c.kernel_width, c.stride_height, c.stride_width, c.padding,
-                 c.dilation, c.dilation);
+      MakeWindow(c.height, c.width, c.kernel_height, c.kernel_width, c.stride_height,
+                 c.stride_width, c.padding, c.dilation, c.dilation);
   at::Tensor x = Random({c.batch, c.height, c.width, c.channels}, 7).requires_grad_();
-  at::Tensor kernel = Random({c.kernel_height, c.kernel_width, c.channels / c.groups, c.filters}, 8, 0.2).requires_grad_();
+  at::Tensor kernel =
+      Random({c.kernel_height, c.kernel_width, c.channels / c.groups, c.filters}, 8, 0.2)
+          .requires_grad_();
   at::Tensor bias = Random({c.filters}, 9).requires_grad_();
   const at::Tensor padded = torch::constant_pad_nd(
-      x.permute({0, 3, 1, 2}), {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
+      x.permute({0, 3, 1, 2}),
+      {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
   const at::Tensor expected =
       torch::conv2d(padded, kernel.permute({3, 2, 0, 1}), c.bias ? bias : at::Tensor(),
-                    {c.stride_height, c.stride_width}, at::IntArrayRef({0, 0}), {c.dilation, c.dilation}, c.groups)
+                    {c.stride_height, c.stride_width}, at::IntArrayRef({0, 0}),
+                    {c.dilation, c.dilation}, c.groups)
           .permute({0, 2, 3, 1});
   const at::Tensor dy = Random(expected.sizes().vec(), 10);
   expected.backward(dy);
@@ -210,17 +239,18 @@ TEST_P(ConvolutionTest, ForwardAndBackwardAgreeWithAutograd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
-                         ::testing::Values(ConvolutionCase{4, 8, 8, 3, 32, 3, 3, 1, 1, v1::VALID, true},
-                                           ConvolutionCase{2, 7, 9, 5, 6, 3, 2, 1, 1, v1::SAME, true},
-                                           ConvolutionCase{3, 8, 7, 16, 16, 3, 3, 2, 2, v1::SAME, false},
-                                           ConvolutionCase{2, 9, 9, 4, 8, 5, 5, 3, 2, v1::VALID, true},
-                                           ConvolutionCase{1, 4, 4, 1, 1, 1, 1, 1, 1, v1::VALID, true},
-                                           ConvolutionCase{2, 6, 6, 2, 3, 4, 4, 1, 1, v1::SAME, true},
-                                           ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::VALID, true, 2, 1},
-                                           ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::SAME, true, 3, 1},
-                                           ConvolutionCase{2, 8, 8, 8, 12, 3, 3, 1, 1, v1::SAME, true, 1, 4},
-                                           ConvolutionCase{2, 8, 8, 6, 6, 3, 3, 2, 2, v1::SAME, false, 1, 6}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, ConvolutionTest,
+    ::testing::Values(ConvolutionCase{4, 8, 8, 3, 32, 3, 3, 1, 1, v1::VALID, true},
+                      ConvolutionCase{2, 7, 9, 5, 6, 3, 2, 1, 1, v1::SAME, true},
+                      ConvolutionCase{3, 8, 7, 16, 16, 3, 3, 2, 2, v1::SAME, false},
+                      ConvolutionCase{2, 9, 9, 4, 8, 5, 5, 3, 2, v1::VALID, true},
+                      ConvolutionCase{1, 4, 4, 1, 1, 1, 1, 1, 1, v1::VALID, true},
+                      ConvolutionCase{2, 6, 6, 2, 3, 4, 4, 1, 1, v1::SAME, true},
+                      ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::VALID, true, 2, 1},
+                      ConvolutionCase{2, 9, 8, 4, 6, 3, 3, 1, 1, v1::SAME, true, 3, 1},
+                      ConvolutionCase{2, 8, 8, 8, 12, 3, 3, 1, 1, v1::SAME, true, 1, 4},
+                      ConvolutionCase{2, 8, 8, 6, 6, 3, 3, 2, 2, v1::SAME, false, 1, 6}));
 
 struct PoolCase {
   int64_t batch, height, width, channels, pool_height, pool_width, stride_height, stride_width;
@@ -231,14 +261,17 @@ class MaxPoolTest : public ::testing::TestWithParam<PoolCase> {};
 
 TEST_P(MaxPoolTest, ForwardAndBackwardAgreeWithAutograd) {
   const PoolCase& c = GetParam();
-  const WindowGeometry window =
-      MakeWindow(c.height, c.width, c.pool_height, c.pool_width, c.stride_height, c.stride_width, c.padding);
-  at::Tensor x = (Random({c.batch, c.height, c.width, c.channels}, 11) - 3.0).requires_grad_();  // mostly negative
+  const WindowGeometry window = MakeWindow(c.height, c.width, c.pool_height, c.pool_width,
+                                           c.stride_height, c.stride_width, c.padding);
+  at::Tensor x = (Random({c.batch, c.height, c.width, c.channels}, 11) - 3.0)
+                     .requires_grad_();  // mostly negative
   const at::Tensor padded =
-      torch::constant_pad_nd(x.permute({0, 3, 1, 2}), {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom},
+      torch::constant_pad_nd(x.permute({0, 3, 1, 2}),
+                             {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom},
                              -std::numeric_limits<double>::infinity());
   const at::Tensor expected =
-      torch::max_pool2d(padded, {c.pool_height, c.pool_width}, {c.stride_height, c.stride_width}).permute({0, 2, 3, 1});
+      torch::max_pool2d(padded, {c.pool_height, c.pool_width}, {c.stride_height, c.stride_width})
+          .permute({0, 2, 3, 1});
   const at::Tensor dy = Random(expected.sizes().vec(), 12);
   expected.backward(dy);
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
@@ -262,14 +295,16 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MaxPoolTest,
 
 TEST_P(MaxPoolTest, AverageForwardAndBackwardAgreeWithAutograd) {
   const PoolCase& c = GetParam();
-  const WindowGeometry window =
-      MakeWindow(c.height, c.width, c.pool_height, c.pool_width, c.stride_height, c.stride_width, c.padding);
+  const WindowGeometry window = MakeWindow(c.height, c.width, c.pool_height, c.pool_width,
+                                           c.stride_height, c.stride_width, c.padding);
   at::Tensor x = Random({c.batch, c.height, c.width, c.channels}, 21).requires_grad_();
   // Sum over the padded image divided by the sum of ones over it: padding does not count.
   const auto sums = [&](const at::Tensor& images) {
     const at::Tensor padded = torch::constant_pad_nd(
-        images.permute({0, 3, 1, 2}), {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
-    return torch::avg_pool2d(padded, {c.pool_height, c.pool_width}, {c.stride_height, c.stride_width})
+        images.permute({0, 3, 1, 2}),
+        {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, 0);
+    return torch::avg_pool2d(padded, {c.pool_height, c.pool_width},
+                             {c.stride_height, c.stride_width})
         .permute({0, 2, 3, 1});
   };
   const at::Tensor expected = sums(x) / sums(at::ones_like(x.detach()));
@@ -296,8 +331,9 @@ TEST(LayerNormalization, ForwardAndBackwardAgreeWithAutograd) {
       at::Tensor exact_x = x.to(at::kDouble).requires_grad_();
       at::Tensor exact_gamma = gamma.to(at::kDouble).requires_grad_();
       at::Tensor exact_beta = beta.to(at::kDouble).requires_grad_();
-      const at::Tensor expected = affine ? torch::layer_norm(exact_x, {features}, exact_gamma, exact_beta, 1e-3)
-                                         : torch::layer_norm(exact_x, {features}, {}, {}, 1e-3);
+      const at::Tensor expected =
+          affine ? torch::layer_norm(exact_x, {features}, exact_gamma, exact_beta, 1e-3)
+                 : torch::layer_norm(exact_x, {features}, {}, {}, 1e-3);
       expected.backward(dy.to(at::kDouble));
       for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
         const at::Tensor gamma_or_none = affine ? gamma : at::Tensor();
@@ -305,13 +341,14 @@ TEST(LayerNormalization, ForwardAndBackwardAgreeWithAutograd) {
         at::Tensor normalized = at::empty(x.sizes());
         at::Tensor inverse_deviation = at::empty({12});
         at::Tensor y = at::empty(x.sizes());
-        kernels->NormalizeRows(x, 1e-3, gamma_or_none, beta_or_none, normalized, inverse_deviation, y);
+        kernels->NormalizeRows(x, 1e-3, gamma_or_none, beta_or_none, normalized, inverse_deviation,
+                               y);
         EXPECT_TRUE(Near(y, expected.detach().to(at::kFloat), 1e-5));
         at::Tensor gamma_gradient = at::empty({features});
         at::Tensor beta_gradient = at::empty({features});
         at::Tensor dx = dy.clone();  // in place
-        kernels->NormalizeRowsBackward(normalized, inverse_deviation, gamma_or_none, dx, gamma_gradient, beta_gradient,
-                                       dx);
+        kernels->NormalizeRowsBackward(normalized, inverse_deviation, gamma_or_none, dx,
+                                       gamma_gradient, beta_gradient, dx);
         EXPECT_TRUE(Near(dx, exact_x.grad().to(at::kFloat), 1e-5));
         if (affine) {
           EXPECT_TRUE(Near(gamma_gradient, exact_gamma.grad().to(at::kFloat), 1e-5));
@@ -358,7 +395,8 @@ TEST(BatchNormalization, ForwardBackwardAndMovingAveragesAgreeWithAutograd) {
         const at::Tensor gamma_or_none = affine ? gamma.detach() : at::Tensor();
         const at::Tensor beta_or_none = affine ? beta.detach() : at::Tensor();
         at::Tensor y = at::empty(x.sizes());
-        kernels->BatchStatisticsOf(x.detach(), 0.9, epsilon, statistics, moving_mean, moving_variance);
+        kernels->BatchStatisticsOf(x.detach(), 0.9, epsilon, statistics, moving_mean,
+                                   moving_variance);
         kernels->Normalize(x.detach(), statistics, gamma_or_none, beta_or_none, y);
         EXPECT_TRUE(Near(y, expected.detach(), 1e-5));
         EXPECT_TRUE(Near(moving_mean, 0.5 * 0.9 + mean.detach() * 0.1, 1e-6));
@@ -367,7 +405,8 @@ TEST(BatchNormalization, ForwardBackwardAndMovingAveragesAgreeWithAutograd) {
         at::Tensor gamma_gradient = at::empty({features});
         at::Tensor beta_gradient = at::empty({features});
         at::Tensor dx = dy.clone();  // in place
-        kernels->NormalizeBackward(x.detach(), statistics, gamma_or_none, dx, gamma_gradient, beta_gradient, dx);
+        kernels->NormalizeBackward(x.detach(), statistics, gamma_or_none, dx, gamma_gradient,
+                                   beta_gradient, dx);
         EXPECT_TRUE(Near(dx, x.grad(), 1e-5));
         if (affine) {
           EXPECT_TRUE(Near(gamma_gradient, gamma.grad(), 1e-5));
@@ -401,15 +440,17 @@ TEST(CrossEntropy, SurvivesHugeLogitsAndShowsNan) {
   const at::Tensor labels = at::tensor({0, 1}, at::kInt);
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
     at::Tensor gradient = at::empty({2, 2});
-    const LossSums huge =
-        kernels->CrossEntropyAndGradient(at::tensor({1e30F, -1e30F, 1e4F, 1e4F}).view({2, 2}), labels, gradient);
+    const LossSums huge = kernels->CrossEntropyAndGradient(
+        at::tensor({1e30F, -1e30F, 1e4F, 1e4F}).view({2, 2}), labels, gradient);
     EXPECT_NEAR(huge.loss, std::log(2.0), 1e-6);
     EXPECT_TRUE(gradient.isfinite().all().item<bool>());
     const LossSums bad = kernels->CrossEntropyAndGradient(
-        at::tensor({std::numeric_limits<float>::quiet_NaN(), 0.0F, 0.0F, 0.0F}).view({2, 2}), labels, gradient);
+        at::tensor({std::numeric_limits<float>::quiet_NaN(), 0.0F, 0.0F, 0.0F}).view({2, 2}),
+        labels, gradient);
     EXPECT_TRUE(std::isnan(bad.loss));
     const LossSums infinite = kernels->CrossEntropyAndGradient(
-        at::tensor({std::numeric_limits<float>::infinity(), 0.0F, 0.0F, 0.0F}).view({2, 2}), labels, gradient);
+        at::tensor({std::numeric_limits<float>::infinity(), 0.0F, 0.0F, 0.0F}).view({2, 2}), labels,
+        gradient);
     EXPECT_FALSE(std::isfinite(infinite.loss));
   }
 }
@@ -428,18 +469,21 @@ TEST(DropoutMask, IsAFunctionOfStreamAndElementAndHasTheRightRate) {
 
   const double dropped = first.eq(0).to(at::kDouble).mean().item<double>();
   EXPECT_NEAR(dropped, 0.25, 4 * std::sqrt(0.25 * 0.75 / 100003));  // four standard errors
-  EXPECT_TRUE(at::logical_or(first.eq(0), first.eq(static_cast<float>(1 / 0.75))).all().item<bool>());
+  EXPECT_TRUE(
+      at::logical_or(first.eq(0), first.eq(static_cast<float>(1 / 0.75))).all().item<bool>());
 }
 
 TEST(GatherImages, ConvertsTheRowsAskedFor) {
   std::vector<uint8_t> images(5 * 3072);
-  for (size_t k = 0; k < images.size(); ++k) images[k] = static_cast<uint8_t>((k * 7 + k / 3072) % 256);
+  for (size_t k = 0; k < images.size(); ++k)
+    images[k] = static_cast<uint8_t>((k * 7 + k / 3072) % 256);
   const std::vector<uint32_t> indices = {4, 0, 4};
   const at::Tensor bytes = at::from_blob(images.data(), {5, 3072}, at::kByte).to(at::kFloat);
   const at::Tensor picked = bytes.index_select(0, at::tensor({4, 0, 4}, at::kLong));
   for (const auto& kernels : {MakeCpuKernels(), MakeAtenKernels(at::kCPU)}) {
     at::Tensor y = at::empty({3, 32, 32, 3});
-    kernels->GatherImages(images.data(), 3072, indices.data(), 3, at::tensor({0.5F}), at::tensor({-1.0F}), y);
+    kernels->GatherImages(images.data(), 3072, indices.data(), 3, at::tensor({0.5F}),
+                          at::tensor({-1.0F}), y);
     EXPECT_TRUE(at::equal(y.view({3, 3072}), picked * 0.5 - 1.0));
     const at::Tensor scale = Random({3072}, 18);
     const at::Tensor shift = Random({3072}, 19);

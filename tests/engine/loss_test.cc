@@ -1,7 +1,7 @@
 #include "server/engine/loss.h"
 
-#include <gtest/gtest.h>
 #include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <functional>
@@ -34,10 +34,12 @@ class LossTest : public ::testing::TestWithParam<LossCase> {};
 
 TEST_P(LossTest, ValueGradientAndHitsAgreeWithAutograd) {
   const LossCase& c = GetParam();
-  const at::Tensor labels =
-      c.outputs == 1 ? at::tensor({0, 1, 1, 0, 1, 1}, at::kInt) : at::tensor({3, 0, 4, 1, 2, 3}, at::kInt);
-  at::Tensor output = (at::randn({6, c.outputs}, at::detail::createCPUGenerator(4)) * 2).requires_grad_();
-  const at::Tensor targets = c.outputs == 1 ? labels.unsqueeze(1).to(at::kFloat) : OneHot(labels, c.outputs);
+  const at::Tensor labels = c.outputs == 1 ? at::tensor({0, 1, 1, 0, 1, 1}, at::kInt)
+                                           : at::tensor({3, 0, 4, 1, 2, 3}, at::kInt);
+  at::Tensor output =
+      (at::randn({6, c.outputs}, at::detail::createCPUGenerator(4)) * 2).requires_grad_();
+  const at::Tensor targets =
+      c.outputs == 1 ? labels.unsqueeze(1).to(at::kFloat) : OneHot(labels, c.outputs);
   const at::Tensor expected = c.expected(output, targets);
   expected.backward();
 
@@ -80,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
                  }},
         LossCase{"binary_one_output", "binary_crossentropy { label_smoothing: 0.1 }", 1,
                  [](const at::Tensor& output, const at::Tensor& targets) {
-                   return torch::binary_cross_entropy_with_logits(output, Smoothed(targets, 0.1, 2));
+                   return torch::binary_cross_entropy_with_logits(output,
+                                                                  Smoothed(targets, 0.1, 2));
                  }},
         LossCase{"squared", "mean_squared_error {}", 5,
                  [](const at::Tensor& output, const at::Tensor& targets) {
@@ -120,12 +123,15 @@ TEST(Loss, ASingleOutputHitsOnTheRightSideOfOneHalf) {
   const auto hits = [&](const std::string& loss, const at::Tensor& output) {
     return Parse(loss)->Evaluate(*kernels, output.view({4, 1}), labels).correct;
   };
-  EXPECT_EQ(hits("binary_crossentropy {}", at::tensor({-0.1F, 0.1F, 0.3F, 0.3F})), 3);  // logits: the boundary is 0
-  EXPECT_EQ(hits("mean_squared_error {}", at::tensor({0.4F, 0.6F, 0.7F, 0.3F})), 2);    // values: it is 0.5
+  EXPECT_EQ(hits("binary_crossentropy {}", at::tensor({-0.1F, 0.1F, 0.3F, 0.3F})),
+            3);  // logits: the boundary is 0
+  EXPECT_EQ(hits("mean_squared_error {}", at::tensor({0.4F, 0.6F, 0.7F, 0.3F})),
+            2);  // values: it is 0.5
 }
 
 TEST(CountTopK, CountsLabelsAmongTheLargest) {
-  const at::Tensor output = at::tensor({0.1F, 0.5F, 0.4F, 0.9F, 0.2F, 0.3F, 1.0F, 1.0F, 1.0F}).view({3, 3});
+  const at::Tensor output =
+      at::tensor({0.1F, 0.5F, 0.4F, 0.9F, 0.2F, 0.3F, 1.0F, 1.0F, 1.0F}).view({3, 3});
   const at::Tensor labels = at::tensor({0, 2, 1}, at::kInt);
   EXPECT_EQ(CountTopK(output, labels, 1), 1);  // the last row: equals do not count against it
   EXPECT_EQ(CountTopK(output, labels, 2), 2);

@@ -17,8 +17,9 @@
 namespace anneal {
 namespace {
 
-// The network that a spec describes, written with torch's own functions on [N, C, H, W] images; its weights are the
-// Network's, as leaves that collect gradients. Dropout multiplies by the masks it is given.
+// The network that a spec describes, written with torch's own functions on [N, C, H, W] images; its
+// weights are the Network's, as leaves that collect gradients. Dropout multiplies by the masks it
+// is given.
 class AutogradNetwork {
  public:
   AutogradNetwork(const ValidatedSpec& spec, Network& network) : spec_(spec) {
@@ -45,8 +46,10 @@ class AutogradNetwork {
       } else if (layer.has_conv2d()) {
         const at::Tensor bias =
             weights_.count(name + "/bias") != 0 ? weights_.at(name + "/bias") : at::Tensor();
-        const int64_t pad = layer.conv2d().padding() == v1::SAME ? layer.conv2d().kernel_size().height() / 2 : 0;
-        x = torch::conv2d(x.permute({0, 3, 1, 2}), weights_.at(name + "/kernel").permute({3, 2, 0, 1}), bias, 1, pad)
+        const int64_t pad =
+            layer.conv2d().padding() == v1::SAME ? layer.conv2d().kernel_size().height() / 2 : 0;
+        x = torch::conv2d(x.permute({0, 3, 1, 2}),
+                          weights_.at(name + "/kernel").permute({3, 2, 0, 1}), bias, 1, pad)
                 .permute({0, 2, 3, 1});
         x = Activate(layer.conv2d().activation(), x);
       } else if (layer.has_max_pooling2d()) {
@@ -57,8 +60,10 @@ class AutogradNetwork {
         const at::Tensor rows = x.reshape({-1, x.size(-1)});
         const bool training = mode == Mode::kTraining;
         const at::Tensor mean = training ? rows.mean(0) : weights_.at(name + "/moving_mean");
-        const at::Tensor variance = training ? (rows - mean).pow(2).mean(0) : weights_.at(name + "/moving_variance");
-        x = (x - mean) / (variance + 1e-3).sqrt() * weights_.at(name + "/gamma") + weights_.at(name + "/beta");
+        const at::Tensor variance =
+            training ? (rows - mean).pow(2).mean(0) : weights_.at(name + "/moving_variance");
+        x = (x - mean) / (variance + 1e-3).sqrt() * weights_.at(name + "/gamma") +
+            weights_.at(name + "/beta");
       } else if (layer.has_average_pooling2d()) {
         x = torch::avg_pool2d(x.permute({0, 3, 1, 2}), 2).permute({0, 2, 3, 1});
       } else if (layer.has_global_average_pooling2d()) {
@@ -66,7 +71,8 @@ class AutogradNetwork {
       } else if (layer.has_global_max_pooling2d()) {
         x = x.amax({1, 2});
       } else if (layer.has_layer_normalization()) {
-        x = torch::layer_norm(x, {x.size(-1)}, weights_.at(name + "/gamma"), weights_.at(name + "/beta"), 1e-3);
+        x = torch::layer_norm(x, {x.size(-1)}, weights_.at(name + "/gamma"),
+                              weights_.at(name + "/beta"), 1e-3);
       } else if (layer.has_leaky_relu()) {
         x = torch::leaky_relu(x, 0.3);
       } else if (layer.has_elu()) {
@@ -80,7 +86,8 @@ class AutogradNetwork {
       } else if (layer.has_rrelu() && mode == Mode::kInference) {
         x = torch::leaky_relu(x, (1.0 / 8 + 1.0 / 3) / 2);
       } else if (layer.has_dropout() && mode == Mode::kTraining) {
-        x = x * Mask(step, i, layer.dropout().rate(), x.sizes().vec()) / (1 - layer.dropout().rate());
+        x = x * Mask(step, i, layer.dropout().rate(), x.sizes().vec()) /
+            (1 - layer.dropout().rate());
       } else if (layer.has_spatial_dropout2d() && mode == Mode::kTraining) {
         x = x * Mask(step, i, layer.spatial_dropout2d().rate(), {x.size(0), 1, 1, x.size(3)}) /
             (1 - layer.spatial_dropout2d().rate());
@@ -95,7 +102,8 @@ class AutogradNetwork {
 
  private:
   // 1 where an element is kept.
-  static at::Tensor Mask(const StepContext& step, size_t layer, double rate, const std::vector<int64_t>& shape) {
+  static at::Tensor Mask(const StepContext& step, size_t layer, double rate,
+                         const std::vector<int64_t>& shape) {
     at::Tensor mask = at::empty(shape);
     MakeCpuKernels()->DropoutMask({step.seed, RandomPurpose::kDropout, static_cast<uint32_t>(layer),
                                    static_cast<uint64_t>(step.step)},
@@ -105,13 +113,20 @@ class AutogradNetwork {
 
   static at::Tensor Activate(v1::Activation::Function function, const at::Tensor& x) {
     switch (function) {
-      case v1::Activation::RELU: return torch::relu(x);
-      case v1::Activation::ELU: return torch::elu(x);
-      case v1::Activation::SELU: return torch::selu(x);
-      case v1::Activation::GELU: return torch::gelu(x);
-      case v1::Activation::MISH: return torch::mish(x);
-      case v1::Activation::TANH: return torch::tanh(x);
-      default: return x;  // SOFTMAX: in the loss
+      case v1::Activation::RELU:
+        return torch::relu(x);
+      case v1::Activation::ELU:
+        return torch::elu(x);
+      case v1::Activation::SELU:
+        return torch::selu(x);
+      case v1::Activation::GELU:
+        return torch::gelu(x);
+      case v1::Activation::MISH:
+        return torch::mish(x);
+      case v1::Activation::TANH:
+        return torch::tanh(x);
+      default:
+        return x;  // SOFTMAX: in the loss
     }
   }
 
@@ -194,7 +209,8 @@ class NetworkTest : public ::testing::TestWithParam<std::tuple<const char*, bool
 };
 
 TEST_P(NetworkTest, EveryGradientAgreesWithAutograd) {
-  const ValidatedSpec spec = SmallSpec(std::get<0>(GetParam()) + std::string("seed: 3 batch_size: 12"));
+  const ValidatedSpec spec =
+      SmallSpec(std::get<0>(GetParam()) + std::string("seed: 3 batch_size: 12"));
   const auto network = Network::Create(spec, MakeKernels());
   AutogradNetwork oracle(spec, *network);
   WorkspacePool pool(at::kCPU);
@@ -211,8 +227,8 @@ TEST_P(NetworkTest, EveryGradientAgreesWithAutograd) {
     workspace->input().copy_(images);
     network->Forward(*workspace, step);
     const at::Tensor logits = workspace->output().clone();
-    const LossSums sums =
-        network->kernels().CrossEntropyAndGradient(workspace->output(), labels, workspace->output_gradient());
+    const LossSums sums = network->kernels().CrossEntropyAndGradient(workspace->output(), labels,
+                                                                     workspace->output_gradient());
     network->Backward(*workspace);
 
     const at::Tensor expected = oracle.Forward(images, step, Mode::kTraining);
@@ -231,8 +247,10 @@ TEST_P(NetworkTest, EveryGradientAgreesWithAutograd) {
       const at::Tensor gradient =
           network->gradients().narrow(0, offset, weight.value.numel()).view(weight.value.sizes());
       offset += (weight.value.numel() + 15) / 16 * 16;
-      EXPECT_TRUE(at::allclose(gradient, oracle.Weight(weight.name).grad(), 1e-3, 2e-6)) << weight.name;
-      EXPECT_GT(gradient.abs().max().item<float>(), 0.0F) << weight.name << " has no gradient at all";
+      EXPECT_TRUE(at::allclose(gradient, oracle.Weight(weight.name).grad(), 1e-3, 2e-6))
+          << weight.name;
+      EXPECT_GT(gradient.abs().max().item<float>(), 0.0F)
+          << weight.name << " has no gradient at all";
       ++checked;
     }
     EXPECT_EQ(offset, network->gradients().numel());
@@ -243,7 +261,8 @@ TEST_P(NetworkTest, EveryGradientAgreesWithAutograd) {
 TEST_P(NetworkTest, InferenceAgreesAndLeavesMovingAveragesAlone) {
   const ValidatedSpec spec = SmallSpec(std::get<0>(GetParam()) + std::string("seed: 4"));
   const auto network = Network::Create(spec, MakeKernels());
-  if (network->buffers().numel() > 0) network->buffers().uniform_(0.5, 1.5, at::detail::createCPUGenerator(5));
+  if (network->buffers().numel() > 0)
+    network->buffers().uniform_(0.5, 1.5, at::detail::createCPUGenerator(5));
   AutogradNetwork oracle(spec, *network);
   WorkspacePool pool(at::kCPU);
   const auto workspace = network->MakeWorkspace(7, Mode::kInference, pool);
@@ -251,16 +270,19 @@ TEST_P(NetworkTest, InferenceAgreesAndLeavesMovingAveragesAlone) {
   const at::Tensor before = network->buffers().clone();
   workspace->input().copy_(images);
   network->Forward(*workspace, StepContext{});
-  EXPECT_TRUE(at::allclose(workspace->output(), oracle.Forward(images, {}, Mode::kInference).detach(), 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(workspace->output(),
+                           oracle.Forward(images, {}, Mode::kInference).detach(), 1e-4, 1e-5));
   EXPECT_TRUE(at::equal(before, network->buffers()));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NetworkTest,
-                         ::testing::Combine(::testing::Values(kDense, kConvolutional, kBeginsWithoutWeights, kVocabulary,
+                         ::testing::Combine(::testing::Values(kDense, kConvolutional,
+                                                              kBeginsWithoutWeights, kVocabulary,
                                                               kGlobalMax),
                                             ::testing::Bool()));
 
-// Noise and random slopes have no oracle in autograd: their definition, and that they are functions of the step.
+// Noise and random slopes have no oracle in autograd: their definition, and that they are functions
+// of the step.
 TEST(Network, GaussianNoiseAndRReLUActInTrainingOnly) {
   const ValidatedSpec spec = SmallSpec(R"(
       network { layers { gaussian_noise { stddev: 0.5 } } layers { rrelu { lower: 0.1 upper: 0.3 } } layers { flatten {} }
@@ -312,13 +334,14 @@ TEST(Network, WeightsHaveKerasNamesShapesAndOrder) {
   const auto network = Network::Create(SmallSpec(kConvolutional), MakeCpuKernels());
   std::vector<std::string> names;
   for (const NamedWeight& weight : network->weights()) names.push_back(weight.name);
-  EXPECT_THAT(names, ::testing::ElementsAre(
-                         "conv2d_1/kernel", "conv2d_1/bias", "batch_normalization_1/gamma",
-                         "batch_normalization_1/beta", "batch_normalization_1/moving_mean",
-                         "batch_normalization_1/moving_variance", "conv2d_2/kernel", "dense_1/kernel", "dense_1/bias",
-                         "batch_normalization_2/gamma", "batch_normalization_2/beta",
-                         "batch_normalization_2/moving_mean", "batch_normalization_2/moving_variance",
-                         "dense_2/kernel", "dense_2/bias"));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre(
+                  "conv2d_1/kernel", "conv2d_1/bias", "batch_normalization_1/gamma",
+                  "batch_normalization_1/beta", "batch_normalization_1/moving_mean",
+                  "batch_normalization_1/moving_variance", "conv2d_2/kernel", "dense_1/kernel",
+                  "dense_1/bias", "batch_normalization_2/gamma", "batch_normalization_2/beta",
+                  "batch_normalization_2/moving_mean", "batch_normalization_2/moving_variance",
+                  "dense_2/kernel", "dense_2/bias"));
   EXPECT_EQ(network->weights()[0].value.sizes(), at::IntArrayRef({3, 3, 2, 6}));
   for (const NamedWeight& weight : network->weights()) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(weight.value.data_ptr()) % 64, 0U) << weight.name;

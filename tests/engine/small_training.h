@@ -19,8 +19,8 @@
 
 namespace anneal {
 
-// Data set "small": 8x8x2 images of four classes, 60 to train and 20 to test. Class k brightens one quarter of the image,
-// among noise, so that a network can learn it.
+// Data set "small": 8x8x2 images of four classes, 60 to train and 20 to test. Class k brightens one
+// quarter of the image, among noise, so that a network can learn it.
 inline Dataset SmallDataset() {
   DatasetInfo info;
   info.name = "small";
@@ -37,7 +37,8 @@ inline Dataset SmallDataset() {
       const auto label = static_cast<int32_t>(n % 4);
       split.labels.push_back(label);
       for (int32_t pixel = 0; pixel < 128; ++pixel) {
-        const uint32_t noise = RandomStream{7, RandomPurpose::kSynthetic, 0, 0}.Block(block++)[0] % 100;
+        const uint32_t noise =
+            RandomStream{7, RandomPurpose::kSynthetic, 0, 0}.Block(block++)[0] % 100;
         const int32_t h = pixel / 16;
         const int32_t w = pixel / 2 % 8;
         const bool inside = (h < 4) == (label < 2) && (w < 4) == (label % 2 == 0);
@@ -49,11 +50,14 @@ inline Dataset SmallDataset() {
   return Dataset(info, std::move(splits));
 }
 
-// A spec on "small" with `fields` (text proto) inside `training`, and what every spec needs. Must be valid.
+// A spec on "small" with `fields` (text proto) inside `training`, and what every spec needs. Must
+// be valid.
 inline ValidatedSpec SmallSpec(const std::string& fields) {
   v1::JobSpec spec;
-  const std::string text = "name: 'test' training { dataset { name: 'small' } loss { sparse_categorical_crossentropy {} } " +
-                           fields + " }";
+  const std::string text =
+      "name: 'test' training { dataset { name: 'small' } loss { sparse_categorical_crossentropy {} "
+      "} " +
+      fields + " }";
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
   FakeCatalog catalog;
   catalog.Add(SmallDataset().info());

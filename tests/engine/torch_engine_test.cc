@@ -22,9 +22,11 @@ class TorchEngineTest : public ::testing::Test {
 
   absl::StatusOr<TrainingOutcome> Train(const std::string& training) {
     v1::JobSpec proto;
-    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString("name: 'e' training {" + training + "}", &proto));
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+        "name: 'e' training {" + training + "}", &proto));
     const ValidationResult result = Validate(proto, datasets_);
-    for (const Violation& violation : result.violations) ADD_FAILURE() << violation.field << violation.description;
+    for (const Violation& violation : result.violations)
+      ADD_FAILURE() << violation.field << violation.description;
     if (!result.spec.has_value()) return absl::InternalError("invalid");
     return engine_->Train(*result.spec, observer_.stop.get_token(), observer_, progress_);
   }
@@ -41,7 +43,9 @@ constexpr char kRest[] = R"(
   optimizer { nadam {} } )";
 
 TEST_F(TorchEngineTest, TrainsOnARegisteredDataSet) {
-  const auto outcome = Train(std::string(kRest) + R"(batch_size: 512 epochs: 2 test { split: "test" } network { layers { flatten {} }
+  const auto outcome =
+      Train(std::string(kRest) +
+            R"(batch_size: 512 epochs: 2 test { split: "test" } network { layers { flatten {} }
       layers { dense { units: 10 activation: SOFTMAX } } })");
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->stop_reason, StopReason::kCompleted) << outcome->message;
@@ -52,7 +56,8 @@ TEST_F(TorchEngineTest, TrainsOnARegisteredDataSet) {
 
 TEST_F(TorchEngineTest, ListsAndChecksDevices) {
   EXPECT_EQ(engine_->Devices().front(), "cpu");
-  for (const char* const device : {"", "auto", "cpu"}) EXPECT_TRUE(engine_->CheckDevice(device).ok()) << device;
+  for (const char* const device : {"", "auto", "cpu"})
+    EXPECT_TRUE(engine_->CheckDevice(device).ok()) << device;
   const absl::Status far = engine_->CheckDevice("cuda:1000");
   EXPECT_EQ(far.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(far.message()), HasSubstr("cuda:1000"));
@@ -63,7 +68,8 @@ TEST_F(TorchEngineTest, ListsAndChecksDevices) {
 }
 
 TEST_F(TorchEngineTest, MoreMemoryThanThereIsEndsAsThatJobsOutcome) {
-  // Activations of hundreds of gigabytes: below what validation refuses, above what a machine here has.
+  // Activations of hundreds of gigabytes: below what validation refuses, above what a machine here
+  // has.
   const auto outcome = Train(std::string(kRest) + R"(epochs: 1 batch_size: 10000 network {
       layers { conv2d { filters: 4000 kernel_size { height: 3 } padding: SAME } }
       layers { flatten {} } layers { dense { units: 10 activation: SOFTMAX } } })");

@@ -37,15 +37,16 @@ constexpr char kNetwork[] = R"(
 absl::StatusOr<TrainingOutcome> Train(const std::string& fields, RecordingObserver& observer) {
   ProgressCell progress;
   const SystemClock clock;
-  return RunTraining(SmallSpec(fields), std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock,
-                     observer.stop.get_token(), observer, progress);
+  return RunTraining(SmallSpec(fields), std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(),
+                     clock, observer.stop.get_token(), observer, progress);
 }
 
 TEST(Trainer, LearnsAndStoresEveryEpoch) {
   RecordingObserver observer;
   const auto outcome = Train(std::string(kNetwork) + R"(
       optimizer { nadam { learning_rate: 0.01 } } batch_size: 8 epochs: 15 seed: 1
-      validation { split: 'test' } test { split: 'test' })", observer);
+      validation { split: 'test' } test { split: 'test' })",
+                             observer);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->stop_reason, StopReason::kCompleted);
   EXPECT_EQ(outcome->result.epochs, 15);
@@ -59,7 +60,8 @@ TEST(Trainer, LearnsAndStoresEveryEpoch) {
   }
   EXPECT_LT(observer.Metric(14, "loss"), 0.5 * observer.Metric(0, "loss"));
   EXPECT_GT(observer.Metric(14, "val_accuracy"), 0.9);
-  // The test split is the validation split here, and nothing changed the weights after the last epoch.
+  // The test split is the validation split here, and nothing changed the weights after the last
+  // epoch.
   ASSERT_EQ(outcome->result.metrics.size(), 2U);
   EXPECT_EQ(outcome->result.metrics[0].name, "test_accuracy");
   EXPECT_EQ(outcome->result.metrics[0].value, observer.Metric(14, "val_accuracy"));
@@ -79,8 +81,11 @@ TEST(Trainer, AgreesWithAPlainAutogradLoop) {
   const Dataset data = SmallDataset();
   const DatasetSplit& train = *data.FindSplit("train");
   const at::Tensor images =
-      at::from_blob(const_cast<uint8_t*>(train.images.data()), {60, 128}, at::kByte).to(at::kFloat) / 255.0;
-  const at::Tensor labels = at::from_blob(const_cast<int32_t*>(train.labels.data()), {60}, at::kInt).to(at::kLong);
+      at::from_blob(const_cast<uint8_t*>(train.images.data()), {60, 128}, at::kByte)
+          .to(at::kFloat) /
+      255.0;
+  const at::Tensor labels =
+      at::from_blob(const_cast<int32_t*>(train.labels.data()), {60}, at::kInt).to(at::kLong);
   const auto network = Network::Create(SmallSpec(fields), MakeCpuKernels());
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> velocities;
@@ -89,7 +94,8 @@ TEST(Trainer, AgreesWithAPlainAutogradLoop) {
     velocities.push_back(at::zeros_like(weight.value));
   }
   const auto forward = [&](const at::Tensor& x) {
-    return torch::matmul(torch::elu(torch::matmul(x, weights[0]) + weights[1]), weights[2]) + weights[3];
+    return torch::matmul(torch::elu(torch::matmul(x, weights[0]) + weights[1]), weights[2]) +
+           weights[3];
   };
   const auto mean_loss = [&](int64_t begin, int64_t count) {
     return torch::nll_loss(torch::log_softmax(forward(images.narrow(0, begin, count)), 1),
@@ -115,8 +121,9 @@ TEST(Trainer, AgreesWithAPlainAutogradLoop) {
 }
 
 TEST(Trainer, TheSameSeedGivesTheSameBitsAlsoBesideAnotherTraining) {
-  const std::string fields = std::string(kNetwork) +
-                             "optimizer { adam {} } batch_size: 7 epochs: 4 seed: 11 validation { first: 10 }";
+  const std::string fields =
+      std::string(kNetwork) +
+      "optimizer { adam {} } batch_size: 7 epochs: 4 seed: 11 validation { first: 10 }";
   RecordingObserver alone;
   const auto first = Train(fields, alone);
   ASSERT_TRUE(first.ok());
@@ -137,9 +144,10 @@ TEST(Trainer, TheSameSeedGivesTheSameBitsAlsoBesideAnotherTraining) {
     }
   }
   RecordingObserver other;
-  const auto different = Train(std::string(kNetwork) +
-                                   "optimizer { adam {} } batch_size: 7 epochs: 4 seed: 12 validation { first: 10 }",
-                               other);
+  const auto different =
+      Train(std::string(kNetwork) +
+                "optimizer { adam {} } batch_size: 7 epochs: 4 seed: 12 validation { first: 10 }",
+            other);
   EXPECT_NE(different->result.weights_sha256, first->result.weights_sha256);
 }
 
@@ -174,7 +182,8 @@ TEST(Trainer, TheBestWeightsAreRestoredAlsoWhenEpochsRunOut) {
   const auto outcome = Train(std::string(kNetwork) + R"(
       optimizer { sgd { learning_rate: 0.5 momentum: 0.9 } } batch_size: 8 epochs: 9 seed: 2
       validation { split: 'test' } test { split: 'test' }
-      early_stopping { patience: 100 restore_best_weights: true })", observer);
+      early_stopping { patience: 100 restore_best_weights: true })",
+                             observer);
   ASSERT_TRUE(outcome.ok());
   EXPECT_EQ(outcome->stop_reason, StopReason::kCompleted);
   EXPECT_EQ(outcome->result.epochs, 9);
@@ -187,11 +196,13 @@ constexpr char kLinear[] = R"(
   network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } } seed: 6 shuffle: false )";
 
 TEST(Trainer, ASchedulesRateIsThatOfTheStep) {
-  // A rate that falls to nothing after the first epoch's eight steps: the second epoch changes no weight.
+  // A rate that falls to nothing after the first epoch's eight steps: the second epoch changes no
+  // weight.
   RecordingObserver observer;
   ASSERT_TRUE(Train(std::string(kLinear) + R"(batch_size: 8 epochs: 3 validation { split: 'test' }
       optimizer { sgd { learning_rate: 0.1 } schedule { piecewise_constant_decay { boundaries: 7 values: 1e-30 } } })",
-                    observer).ok());
+                    observer)
+                  .ok());
   EXPECT_NE(observer.Metric(0, "loss"), observer.Metric(1, "loss"));
   EXPECT_EQ(observer.Metric(1, "loss"), observer.Metric(2, "loss"));
   EXPECT_EQ(observer.Metric(0, "val_loss"), observer.Metric(2, "val_loss"));
@@ -202,9 +213,12 @@ TEST(Trainer, ReduceOnPlateauStopsWhatDoesNotImprove) {
   RecordingObserver observer;
   ASSERT_TRUE(Train(std::string(kLinear) + R"(batch_size: 8 epochs: 40 validation { split: 'test' }
       optimizer { sgd { learning_rate: 2 momentum: 0.9 }
-                  schedule { reduce_on_plateau { factor: 1e-30 patience: 1 } } })", observer).ok());
+                  schedule { reduce_on_plateau { factor: 1e-30 patience: 1 } } })",
+                    observer)
+                  .ok());
   size_t worse = 1;
-  while (worse < 40 && observer.Metric(worse, "val_loss") < observer.Metric(worse - 1, "val_loss")) ++worse;
+  while (worse < 40 && observer.Metric(worse, "val_loss") < observer.Metric(worse - 1, "val_loss"))
+    ++worse;
   ASSERT_LT(worse, 38U);
   // Momentum carries the weights on for a while, each epoch less.
   EXPECT_EQ(observer.Metric(39, "val_loss"), observer.Metric(38, "val_loss"));
@@ -212,9 +226,13 @@ TEST(Trainer, ReduceOnPlateauStopsWhatDoesNotImprove) {
 
 TEST(Trainer, PenaltiesCountInLossAndValLossAndPullWeightsIn) {
   const auto loss_with = [](const std::string& regularizer, RecordingObserver& observer) {
-    EXPECT_TRUE(Train(R"(seed: 6 shuffle: false network { layers { flatten {} } layers { dense { units: 4
-        activation: SOFTMAX kernel_initializer { constant { value: 0.5 } } )" + regularizer + R"( } } }
-        batch_size: 60 epochs: 1 validation { split: 'test' } optimizer { sgd { learning_rate: 1e-30 } })", observer).ok());
+    EXPECT_TRUE(
+        Train(R"(seed: 6 shuffle: false network { layers { flatten {} } layers { dense { units: 4
+        activation: SOFTMAX kernel_initializer { constant { value: 0.5 } } )" +
+                  regularizer + R"( } } }
+        batch_size: 60 epochs: 1 validation { split: 'test' } optimizer { sgd { learning_rate: 1e-30 } })",
+              observer)
+            .ok());
   };
   RecordingObserver without;
   RecordingObserver with;
@@ -228,26 +246,39 @@ TEST(Trainer, PenaltiesCountInLossAndValLossAndPullWeightsIn) {
 TEST(Trainer, ClippingAndConstraintsActOnEveryStep) {
   RecordingObserver observer;
   const auto hash = [&](const std::string& fields) {
-    return Train(std::string(kLinear) + "batch_size: 8 epochs: 2 " + fields, observer)->result.weights_sha256;
+    return Train(std::string(kLinear) + "batch_size: 8 epochs: 2 " + fields, observer)
+        ->result.weights_sha256;
   };
   const std::string plain = hash("optimizer { sgd { learning_rate: 0.1 } }");
   EXPECT_EQ(hash("optimizer { sgd { learning_rate: 0.1 } clipvalue: 1e6 }"), plain);
-  for (const char* const clipping : {"clipvalue: 1e-4", "clipnorm: 1e-3", "global_clipnorm: 1e-3", "weight_decay: 0.1"}) {
-    EXPECT_NE(hash(std::string("optimizer { sgd { learning_rate: 0.1 } ") + clipping + " }"), plain) << clipping;
+  for (const char* const clipping :
+       {"clipvalue: 1e-4", "clipnorm: 1e-3", "global_clipnorm: 1e-3", "weight_decay: 0.1"}) {
+    EXPECT_NE(hash(std::string("optimizer { sgd { learning_rate: 0.1 } ") + clipping + " }"), plain)
+        << clipping;
   }
-  // Not negative: with all weights at 0 and above, and a gradient that would push half of them below.
-  const auto constrained = Network::Create(SmallSpec(R"(network { layers { flatten {} } layers { dense { units: 4
-      activation: SOFTMAX kernel_constraint { non_neg {} } } } } optimizer { sgd {} })"), MakeCpuKernels());
+  // Not negative: with all weights at 0 and above, and a gradient that would push half of them
+  // below.
+  const auto constrained =
+      Network::Create(SmallSpec(R"(network { layers { flatten {} } layers { dense { units: 4
+      activation: SOFTMAX kernel_constraint { non_neg {} } } } } optimizer { sgd {} })"),
+                      MakeCpuKernels());
   EXPECT_EQ(constrained->ranges()[0].constraint.kind_case(), v1::Constraint::kNonNeg);
-  EXPECT_NE(Train(R"(input { rescale { factor: 0.004 } } seed: 6 shuffle: false network { layers { flatten {} }
+  EXPECT_NE(
+      Train(
+          R"(input { rescale { factor: 0.004 } } seed: 6 shuffle: false network { layers { flatten {} }
       layers { dense { units: 4 activation: SOFTMAX kernel_constraint { non_neg {} } } } } batch_size: 8 epochs: 2
-      optimizer { sgd { learning_rate: 0.1 } })", observer)->result.weights_sha256, plain);
+      optimizer { sgd { learning_rate: 0.1 } })",
+          observer)
+          ->result.weights_sha256,
+      plain);
 }
 
 TEST(Trainer, TopKAccuracyIsMeasuredEverywhere) {
   RecordingObserver observer;
-  const auto outcome = Train(std::string(kLinear) + R"(batch_size: 8 epochs: 2 validation { split: 'test' }
-      test { split: 'test' } metrics { top_k_accuracy { k: 2 } } optimizer { adam {} })", observer);
+  const auto outcome =
+      Train(std::string(kLinear) + R"(batch_size: 8 epochs: 2 validation { split: 'test' }
+      test { split: 'test' } metrics { top_k_accuracy { k: 2 } } optimizer { adam {} })",
+            observer);
   ASSERT_TRUE(outcome.ok());
   for (const char* const prefix : {"", "val_"}) {
     const double top = observer.Metric(1, std::string(prefix) + "top_2_accuracy");
@@ -261,25 +292,32 @@ TEST(Trainer, TopKAccuracyIsMeasuredEverywhere) {
 
 TEST(Trainer, EveryLossLearns) {
   for (const char* const loss :
-       {"categorical_crossentropy { label_smoothing: 0.1 }", "binary_crossentropy {}", "mean_squared_error {}",
-        "mean_absolute_error {}", "huber {}"}) {
+       {"categorical_crossentropy { label_smoothing: 0.1 }", "binary_crossentropy {}",
+        "mean_squared_error {}", "mean_absolute_error {}", "huber {}"}) {
     v1::JobSpec spec;
     const bool sigmoid = std::string(loss).rfind("binary", 0) == 0;
     const bool probabilities = std::string(loss).rfind("categorical", 0) == 0;
     const std::string end = sigmoid ? "SIGMOID" : probabilities ? "SOFTMAX" : "LINEAR";
     ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
-        "name: 'loss' training { dataset { name: 'small' } input { rescale { factor: 0.004 } } network { layers { flatten {} } "
-        "layers { dense { units: 4 activation: " + end + " } } } optimizer { adam { learning_rate: 0.01 } } batch_size: 8 "
-        "epochs: 20 loss { " + loss + " } }", &spec));
+        "name: 'loss' training { dataset { name: 'small' } input { rescale { factor: 0.004 } } "
+        "network { layers { flatten {} } "
+        "layers { dense { units: 4 activation: " +
+            end +
+            " } } } optimizer { adam { learning_rate: 0.01 } } batch_size: 8 "
+            "epochs: 20 loss { " +
+            loss + " } }",
+        &spec));
     FakeCatalog catalog;
     catalog.Add(SmallDataset().info());
     const ValidationResult valid = Validate(spec, catalog);
-    for (const Violation& violation : valid.violations) ADD_FAILURE() << violation.field << violation.description;
+    for (const Violation& violation : valid.violations)
+      ADD_FAILURE() << violation.field << violation.description;
     RecordingObserver observer;
     ProgressCell progress;
     const SystemClock clock;
-    const auto outcome = RunTraining(*valid.spec, std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock,
-                                     std::stop_token(), observer, progress);
+    const auto outcome =
+        RunTraining(*valid.spec, std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock,
+                    std::stop_token(), observer, progress);
     ASSERT_TRUE(outcome.ok());
     EXPECT_LT(observer.Metric(19, "loss"), observer.Metric(0, "loss")) << loss;
     EXPECT_GT(observer.Metric(19, "accuracy"), 0.9) << loss;
@@ -290,7 +328,8 @@ TEST(Trainer, ADivergingRunEndsWithItsReason) {
   RecordingObserver observer;
   const auto outcome = Train(R"(
       network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } }
-      optimizer { sgd { learning_rate: 1e38 } } batch_size: 8 epochs: 50 seed: 1)", observer);
+      optimizer { sgd { learning_rate: 1e38 } } batch_size: 8 epochs: 50 seed: 1)",
+                             observer);
   ASSERT_TRUE(outcome.ok());
   EXPECT_EQ(outcome->stop_reason, StopReason::kDiverged);
   EXPECT_FALSE(outcome->succeeded());
@@ -301,7 +340,8 @@ TEST(Trainer, ADivergingRunEndsWithItsReason) {
 TEST(Trainer, StopsWithinABatchWhenAsked) {
   RecordingObserver observer;
   observer.stop_after_epoch = 2;
-  const auto outcome = Train(std::string(kNetwork) + "optimizer { adam {} } epochs: 1000000", observer);
+  const auto outcome =
+      Train(std::string(kNetwork) + "optimizer { adam {} } epochs: 1000000", observer);
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(observer.records.size(), 2U);
 }
@@ -317,13 +357,17 @@ TEST(Trainer, AnEpochThatCannotBeStoredEndsTheTraining) {
 }
 
 TEST(Trainer, HeldOutSamplesAreNotTrainedOn) {
-  // Validation by fraction and by `first` on the whole set must see exactly the samples that training does not: with one
-  // epoch of a rate of almost zero, loss and val_loss are means over the two parts of the same untrained network.
+  // Validation by fraction and by `first` on the whole set must see exactly the samples that
+  // training does not: with one epoch of a rate of almost zero, loss and val_loss are means over
+  // the two parts of the same untrained network.
   const auto losses = [](const std::string& validation) {
     RecordingObserver observer;
     EXPECT_TRUE(Train(R"(input { rescale { factor: 0.01 } }
         network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } }
-        optimizer { sgd { learning_rate: 1e-30 } } batch_size: 9 epochs: 1 seed: 8 )" + validation, observer).ok());
+        optimizer { sgd { learning_rate: 1e-30 } } batch_size: 9 epochs: 1 seed: 8 )" +
+                          validation,
+                      observer)
+                    .ok());
     return std::make_pair(observer.Metric(0, "loss"), observer.Metric(0, "val_loss"));
   };
   const double all = losses("").first;
@@ -336,13 +380,15 @@ TEST(Trainer, HeldOutSamplesAreNotTrainedOn) {
 
 TEST(Trainer, ABatchLargerThanTheDataIsOneBatch) {
   RecordingObserver observer;
-  const auto outcome = Train(std::string(kNetwork) + "optimizer { adam {} } batch_size: 4096 epochs: 2", observer);
+  const auto outcome =
+      Train(std::string(kNetwork) + "optimizer { adam {} } batch_size: 4096 epochs: 2", observer);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->result.epochs, 2);
 }
 
 TEST(Trainer, AWarmStepMakesNoPageFaults) {
-  // Faults of this thread from the end of epoch 2 to the end of epoch 6: evaluation, epochs' records and all.
+  // Faults of this thread from the end of epoch 2 to the end of epoch 6: evaluation, epochs'
+  // records and all.
   class Counting final : public TrainingObserver {
    public:
     absl::Status OnEpoch(const EpochRecord& record) override {
@@ -359,11 +405,13 @@ TEST(Trainer, AWarmStepMakesNoPageFaults) {
   Counting observer;
   ProgressCell progress;
   const SystemClock clock;
-  ASSERT_TRUE(RunTraining(SmallSpec(std::string(kNetwork) +
-                                    "optimizer { nadam {} } batch_size: 8 epochs: 6 validation { split: 'test' }"),
-                          std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock, std::stop_token(),
-                          observer, progress)
-                  .ok());
+  ASSERT_TRUE(
+      RunTraining(
+          SmallSpec(std::string(kNetwork) +
+                    "optimizer { nadam {} } batch_size: 8 epochs: 6 validation { split: 'test' }"),
+          std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), clock, std::stop_token(),
+          observer, progress)
+          .ok());
   EXPECT_LE(observer.end - observer.begin, 4) << "in 32 steps and 4 evaluations";
 }
 

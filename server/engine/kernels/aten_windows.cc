@@ -1,5 +1,5 @@
-// Convolution and pooling in ATen operations. Images [N, H, W, C] are seen as [N, C, H, W]; asymmetric padding is added as a
-// step of its own.
+// Convolution and pooling in ATen operations. Images [N, H, W, C] are seen as [N, C, H, W];
+// asymmetric padding is added as a step of its own.
 #include <limits>
 #include <utility>
 #include <vector>
@@ -11,12 +11,16 @@ namespace {
 
 at::Tensor PaddedImages(const WindowGeometry& window, const at::Tensor& x, double value) {
   return at::constant_pad_nd(x.permute({0, 3, 1, 2}),
-                             {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom}, value);
+                             {window.pad_left, window.pad_right, window.pad_top, window.pad_bottom},
+                             value);
 }
 
 // Takes the padding off again: [N, C, H + p, W + p] -> [N, H, W, C].
-at::Tensor CroppedImages(const WindowGeometry& window, const at::Tensor& padded, const at::Tensor& like) {
-  return padded.narrow(2, window.pad_top, like.size(1)).narrow(3, window.pad_left, like.size(2)).permute({0, 2, 3, 1});
+at::Tensor CroppedImages(const WindowGeometry& window, const at::Tensor& padded,
+                         const at::Tensor& like) {
+  return padded.narrow(2, window.pad_top, like.size(1))
+      .narrow(3, window.pad_left, like.size(2))
+      .permute({0, 2, 3, 1});
 }
 
 // Every window of x as its own axis: [N, C, H', W', KH * KW].
@@ -27,13 +31,15 @@ at::Tensor Places(const WindowGeometry& window, const at::Tensor& x, double padd
       .flatten(4);
 }
 
-// dx = the sum over the window's places k of share(k), each put back where it was taken from. share(k): [N, H', W', C].
+// dx = the sum over the window's places k of share(k), each put back where it was taken from.
+// share(k): [N, H', W', C].
 template <typename Share>
-void ScatterPlaces(const WindowGeometry& window, const Share& share, int64_t out_height, int64_t out_width,
-                   at::Tensor& dx) {
-  at::Tensor padded = at::zeros({dx.size(0), dx.size(3), dx.size(1) + window.pad_top + window.pad_bottom,
-                                 dx.size(2) + window.pad_left + window.pad_right},
-                                dx.options());
+void ScatterPlaces(const WindowGeometry& window, const Share& share, int64_t out_height,
+                   int64_t out_width, at::Tensor& dx) {
+  at::Tensor padded =
+      at::zeros({dx.size(0), dx.size(3), dx.size(1) + window.pad_top + window.pad_bottom,
+                 dx.size(2) + window.pad_left + window.pad_right},
+                dx.options());
   const int64_t rows = (out_height - 1) * window.stride_height + 1;
   const int64_t columns = (out_width - 1) * window.stride_width + 1;
   for (int64_t h = 0; h < window.kernel_height; ++h) {
@@ -48,7 +54,9 @@ void ScatterPlaces(const WindowGeometry& window, const Share& share, int64_t out
 
 // How many places of each window lie in the image: [1, H', W', 1].
 at::Tensor PlaceCounts(const WindowGeometry& window, const at::Tensor& x) {
-  return Places(window, at::ones({1, x.size(1), x.size(2), 1}, x.options()), 0).sum(4).permute({0, 2, 3, 1});
+  return Places(window, at::ones({1, x.size(1), x.size(2), 1}, x.options()), 0)
+      .sum(4)
+      .permute({0, 2, 3, 1});
 }
 
 class AtenConvolution final : public ConvolutionKernel {
@@ -66,8 +74,9 @@ class AtenConvolution final : public ConvolutionKernel {
     const bool has_bias = tensors_.bias.defined();
     const auto [dx, dw, db] = at::convolution_backward(
         tensors_.dy.permute({0, 3, 1, 2}), PaddedImages(window_, tensors_.x, 0), Weights(),
-        has_bias ? at::OptionalIntArrayRef(tensors_.bias.sizes()) : at::OptionalIntArrayRef(), Strides(), {0, 0},
-        Dilation(), false, {0, 0}, tensors_.groups, {tensors_.dx.defined(), true, has_bias});
+        has_bias ? at::OptionalIntArrayRef(tensors_.bias.sizes()) : at::OptionalIntArrayRef(),
+        Strides(), {0, 0}, Dilation(), false, {0, 0}, tensors_.groups,
+        {tensors_.dx.defined(), true, has_bias});
     tensors_.kernel_gradient.copy_(dw.permute({2, 3, 1, 0}));
     if (has_bias) tensors_.bias_gradient.copy_(db);
     if (tensors_.dx.defined()) tensors_.dx.copy_(CroppedImages(window_, dx, tensors_.dx));
@@ -79,7 +88,9 @@ class AtenConvolution final : public ConvolutionKernel {
     return tensors_.bias.defined() ? c10::optional<at::Tensor>(tensors_.bias) : c10::nullopt;
   }
   std::vector<int64_t> Strides() const { return {window_.stride_height, window_.stride_width}; }
-  std::vector<int64_t> Dilation() const { return {window_.dilation_height, window_.dilation_width}; }
+  std::vector<int64_t> Dilation() const {
+    return {window_.dilation_height, window_.dilation_width};
+  }
 
   static constexpr int64_t kNoPadding[2] = {0, 0};  // it has been added
   const WindowGeometry window_;
@@ -93,24 +104,28 @@ std::unique_ptr<ConvolutionKernel> AtenKernels::MakeConvolution(const WindowGeom
   return std::make_unique<AtenConvolution>(window, tensors);
 }
 
-void AtenKernels::MaxPool(const WindowGeometry& window, const at::Tensor& x, at::Tensor& y, at::Tensor& choice) {
+void AtenKernels::MaxPool(const WindowGeometry& window, const at::Tensor& x, at::Tensor& y,
+                          at::Tensor& choice) {
   const auto [largest, index] = Places(window, x, -std::numeric_limits<double>::infinity()).max(4);
   y.copy_(largest.permute({0, 2, 3, 1}));
   choice.copy_(index.permute({0, 2, 3, 1}));
 }
 
-void AtenKernels::MaxPoolBackward(const WindowGeometry& window, const at::Tensor& choice, const at::Tensor& dy,
-                                  at::Tensor& dx) {
-  ScatterPlaces(window, [&](int64_t place) { return dy * choice.eq(place); }, dy.size(1), dy.size(2), dx);
+void AtenKernels::MaxPoolBackward(const WindowGeometry& window, const at::Tensor& choice,
+                                  const at::Tensor& dy, at::Tensor& dx) {
+  ScatterPlaces(
+      window, [&](int64_t place) { return dy * choice.eq(place); }, dy.size(1), dy.size(2), dx);
 }
 
 void AtenKernels::AveragePool(const WindowGeometry& window, const at::Tensor& x, at::Tensor& y) {
   y.copy_(Places(window, x, 0).sum(4).permute({0, 2, 3, 1}) / PlaceCounts(window, x));
 }
 
-void AtenKernels::AveragePoolBackward(const WindowGeometry& window, const at::Tensor& dy, at::Tensor& dx) {
+void AtenKernels::AveragePoolBackward(const WindowGeometry& window, const at::Tensor& dy,
+                                      at::Tensor& dx) {
   const at::Tensor share = dy / PlaceCounts(window, dx);
-  ScatterPlaces(window, [&](int64_t) { return share; }, dy.size(1), dy.size(2), dx);
+  ScatterPlaces(
+      window, [&](int64_t) { return share; }, dy.size(1), dy.size(2), dx);
 }
 
 }  // namespace anneal

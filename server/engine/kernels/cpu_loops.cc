@@ -1,6 +1,7 @@
-// How these loops stay fast without intrinsics: each body is a plain loop over one row of independent elements, with
-// conditions written as selections, and an exponential made of multiplications and additions only (below), so that GCC
-// turns every one into full-width vector code; what is left of the time is memory.
+// How these loops stay fast without intrinsics: each body is a plain loop over one row of
+// independent elements, with conditions written as selections, and an exponential made of
+// multiplications and additions only (below), so that GCC turns every one into full-width vector
+// code; what is left of the time is memory.
 #include "server/engine/kernels/cpu_loops.h"
 
 #include <algorithm>
@@ -11,13 +12,13 @@
 
 #include "server/engine/kernels/vectorized.h"
 
-
 namespace anneal::cpu {
 namespace {
 
-// exp(x) = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r - 1 by Taylor's series to r^7 (the rest is below
-// 2^-26 of the result). ln 2 is taken off in two parts, the first of which has trailing zeros, so that n * high is exact
-// (Cody & Waite 1980). Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
+// exp(x) = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r - 1 by Taylor's series to
+// r^7 (the rest is below 2^-26 of the result). ln 2 is taken off in two parts, the first of which
+// has trailing zeros, so that n * high is exact (Cody & Waite 1980). Adding 1.5 * 2^23 rounds to
+// the nearest integer and leaves it in the low bits.
 struct Reduced {
   float scale;       // 2^n
   float expm1_of_r;  // e^r - 1
@@ -81,7 +82,8 @@ ANNEAL_INLINE float Derivative(float y) {
 }
 
 template <Function function>
-ANNEAL_INLINE void AddBiasAndActivateLoop(const float* bias, float* y, int64_t rows, int64_t columns) {
+ANNEAL_INLINE void AddBiasAndActivateLoop(const float* bias, float* y, int64_t rows,
+                                          int64_t columns) {
   for (int64_t row = 0; row < rows; ++row) {
     float* const line = y + row * columns;
     if (bias != nullptr) {
@@ -120,21 +122,25 @@ ANNEAL_VECTORIZED void BackwardSelu(const float* y, const float* dy, float* dx, 
   BackwardLoop<Function::kSelu>(y, dy, dx, count);
 }
 
-// Columns are taken in strips that fit the registers and the stack; long sums are kept accurate by adding up at most 64
-// rows in float before adding to a double.
+// Columns are taken in strips that fit the registers and the stack; long sums are kept accurate by
+// adding up at most 64 rows in float before adding to a double.
 constexpr int64_t kStrip = 64;
 constexpr int64_t kFloatRows = 64;
 
 }  // namespace
 
-void AddBiasAndActivate(Function function, const float* bias, float* y, int64_t rows, int64_t columns) {
+void AddBiasAndActivate(Function function, const float* bias, float* y, int64_t rows,
+                        int64_t columns) {
   switch (function) {
     case Function::kLinear:
       if (bias != nullptr) AddBiasLinear(bias, y, rows, columns);
       return;
-    case Function::kRelu: return AddBiasRelu(bias, y, rows, columns);
-    case Function::kElu: return AddBiasElu(bias, y, rows, columns);
-    case Function::kSelu: return AddBiasSelu(bias, y, rows, columns);
+    case Function::kRelu:
+      return AddBiasRelu(bias, y, rows, columns);
+    case Function::kElu:
+      return AddBiasElu(bias, y, rows, columns);
+    case Function::kSelu:
+      return AddBiasSelu(bias, y, rows, columns);
   }
 }
 
@@ -143,14 +149,18 @@ void Activate(Function function, const float* x, float* y, int64_t count) {
   AddBiasAndActivate(function, nullptr, y, 1, count);
 }
 
-void ActivationBackward(Function function, const float* y, const float* dy, float* dx, int64_t count) {
+void ActivationBackward(Function function, const float* y, const float* dy, float* dx,
+                        int64_t count) {
   switch (function) {
     case Function::kLinear:
       if (dx != dy) std::memcpy(dx, dy, static_cast<size_t>(count) * sizeof(float));
       return;
-    case Function::kRelu: return BackwardRelu(y, dy, dx, count);
-    case Function::kElu: return BackwardElu(y, dy, dx, count);
-    case Function::kSelu: return BackwardSelu(y, dy, dx, count);
+    case Function::kRelu:
+      return BackwardRelu(y, dy, dx, count);
+    case Function::kElu:
+      return BackwardElu(y, dy, dx, count);
+    case Function::kSelu:
+      return BackwardSelu(y, dy, dx, count);
   }
 }
 
@@ -175,23 +185,26 @@ ANNEAL_VECTORIZED void Multiply(const float* a, const float* b, float* y, int64_
   for (int64_t e = 0; e < count; ++e) y[e] = a[e] * b[e];
 }
 
-ANNEAL_VECTORIZED void ConvertBytes(const uint8_t* bytes, float scale, float shift, float* y, int64_t count) {
+ANNEAL_VECTORIZED void ConvertBytes(const uint8_t* bytes, float scale, float shift, float* y,
+                                    int64_t count) {
   for (int64_t f = 0; f < count; ++f) y[f] = static_cast<float>(bytes[f]) * scale + shift;
 }
 
-ANNEAL_VECTORIZED void ConvertBytes(const uint8_t* bytes, const float* scale, const float* shift, float* y,
-                                    int64_t count) {
+ANNEAL_VECTORIZED void ConvertBytes(const uint8_t* bytes, const float* scale, const float* shift,
+                                    float* y, int64_t count) {
   for (int64_t f = 0; f < count; ++f) y[f] = static_cast<float>(bytes[f]) * scale[f] + shift[f];
 }
 
-float CrossEntropyRow(const float* logits, int64_t classes, int32_t label, float factor, float* gradient) {
+float CrossEntropyRow(const float* logits, int64_t classes, int32_t label, float factor,
+                      float* gradient) {
   float largest = -std::numeric_limits<float>::infinity();
   for (int64_t k = 0; k < classes; ++k) largest = std::max(largest, logits[k]);
   const float of_label = logits[label];
   double sum = 0;
   for (int64_t k = 0; k < classes; ++k) sum += static_cast<double>(ExpInline(logits[k] - largest));
   // In double: log(sum) + (largest - label's logit) keeps its digits when the loss is small.
-  const double loss = std::log(sum) + (static_cast<double>(largest) - static_cast<double>(of_label));
+  const double loss =
+      std::log(sum) + (static_cast<double>(largest) - static_cast<double>(of_label));
   if (gradient != nullptr) {
     const auto inverse = static_cast<float>(1.0 / sum);
     for (int64_t k = 0; k < classes; ++k) {

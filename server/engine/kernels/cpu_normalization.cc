@@ -8,8 +8,8 @@
 namespace anneal::cpu {
 namespace {
 
-// Columns are taken in strips that fit the registers and the stack; long sums are kept accurate by adding up at most 64
-// rows in float before adding to a double.
+// Columns are taken in strips that fit the registers and the stack; long sums are kept accurate by
+// adding up at most 64 rows in float before adding to a double.
 constexpr int64_t kStrip = 64;
 constexpr int64_t kFloatRows = 64;
 
@@ -74,9 +74,11 @@ ANNEAL_VECTORIZED void Normalize(const float* x, const float* mean, const float*
   }
 }
 
-ANNEAL_VECTORIZED void NormalizeBackward(const float* x, const float* mean, const float* inverse_deviation,
-                                         const float* gamma, const float* dy, float* gamma_gradient,
-                                         float* beta_gradient, float* dx, int64_t rows, int64_t columns) {
+ANNEAL_VECTORIZED void NormalizeBackward(const float* x, const float* mean,
+                                         const float* inverse_deviation, const float* gamma,
+                                         const float* dy, float* gamma_gradient,
+                                         float* beta_gradient, float* dx, int64_t rows,
+                                         int64_t columns) {
   const auto count = static_cast<double>(rows);
   for (int64_t begin = 0; begin < columns; begin += kStrip) {
     const int64_t width = std::min(kStrip, columns - begin);
@@ -128,9 +130,9 @@ ANNEAL_VECTORIZED void NormalizeBackward(const float* x, const float* mean, cons
   }
 }
 
-ANNEAL_VECTORIZED void NormalizeRows(const float* x, float epsilon, const float* gamma, const float* beta,
-                                     float* normalized, float* inverse_deviation, float* y, int64_t rows,
-                                     int64_t columns) {
+ANNEAL_VECTORIZED void NormalizeRows(const float* x, float epsilon, const float* gamma,
+                                     const float* beta, float* normalized, float* inverse_deviation,
+                                     float* y, int64_t rows, int64_t columns) {
   const auto count = static_cast<double>(columns);
   for (int64_t row = 0; row < rows; ++row) {
     const float* const line = x + row * columns;
@@ -157,9 +159,11 @@ ANNEAL_VECTORIZED void NormalizeRows(const float* x, float epsilon, const float*
   }
 }
 
-ANNEAL_VECTORIZED void NormalizeRowsBackward(const float* normalized, const float* inverse_deviation,
-                                             const float* gamma, const float* dy, float* gamma_gradient,
-                                             float* beta_gradient, float* dx, int64_t rows, int64_t columns) {
+ANNEAL_VECTORIZED void NormalizeRowsBackward(const float* normalized,
+                                             const float* inverse_deviation, const float* gamma,
+                                             const float* dy, float* gamma_gradient,
+                                             float* beta_gradient, float* dx, int64_t rows,
+                                             int64_t columns) {
   for (int64_t c = 0; c < columns; ++c) gamma_gradient[c] = beta_gradient[c] = 0.0F;
   const auto count = static_cast<double>(columns);
   for (int64_t row = 0; row < rows; ++row) {

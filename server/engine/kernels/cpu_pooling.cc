@@ -8,7 +8,8 @@
 namespace anneal::cpu {
 namespace {
 
-// The places of the window at (i, j) that lie inside the image: rows [h0, h1), columns [w0, w1) of x.
+// The places of the window at (i, j) that lie inside the image: rows [h0, h1), columns [w0, w1) of
+// x.
 struct Window {
   int64_t top, left, h0, h1, w0, w1;
 };
@@ -50,7 +51,8 @@ ANNEAL_VECTORIZED void MaxPool(const Pool& pool, const float* x, float* y, uint8
             }
             // Not (pixel <= best): a NaN wins, so that it is seen at the end.
             for (int64_t c = 0; c < channels; ++c) place[c] = pixel[c] <= best[c] ? place[c] : here;
-            for (int64_t c = 0; c < channels; ++c) best[c] = pixel[c] <= best[c] ? best[c] : pixel[c];
+            for (int64_t c = 0; c < channels; ++c)
+              best[c] = pixel[c] <= best[c] ? best[c] : pixel[c];
           }
         }
       }
@@ -58,9 +60,12 @@ ANNEAL_VECTORIZED void MaxPool(const Pool& pool, const float* x, float* y, uint8
   }
 }
 
-ANNEAL_VECTORIZED void MaxPoolBackward(const Pool& pool, const uint8_t* choice, const float* dy, float* dx) {
+ANNEAL_VECTORIZED void MaxPoolBackward(const Pool& pool, const uint8_t* choice, const float* dy,
+                                       float* dx) {
   const int64_t channels = pool.channels;
-  std::memset(dx, 0, static_cast<size_t>(pool.samples * pool.height * pool.width * channels) * sizeof(float));
+  std::memset(
+      dx, 0,
+      static_cast<size_t>(pool.samples * pool.height * pool.width * channels) * sizeof(float));
   for (int64_t n = 0; n < pool.samples; ++n) {
     float* const image = dx + n * pool.height * pool.width * channels;
     for (int64_t i = 0; i < pool.out_height; ++i) {
@@ -74,7 +79,8 @@ ANNEAL_VECTORIZED void MaxPoolBackward(const Pool& pool, const uint8_t* choice, 
             float* const pixel = image + (h * pool.width + w) * channels;
             const auto here =
                 static_cast<uint8_t>((h - window.top) * pool.kernel_width + (w - window.left));
-            for (int64_t c = 0; c < channels; ++c) pixel[c] += place[c] == here ? gradient[c] : 0.0F;
+            for (int64_t c = 0; c < channels; ++c)
+              pixel[c] += place[c] == here ? gradient[c] : 0.0F;
           }
         }
       }
@@ -90,7 +96,8 @@ ANNEAL_VECTORIZED void AveragePool(const Pool& pool, const float* x, float* y) {
       for (int64_t j = 0; j < pool.out_width; ++j) {
         const Window window = WindowAt(pool, i, j);
         float* const mean = y + ((n * pool.out_height + i) * pool.out_width + j) * channels;
-        const float share = 1.0F / static_cast<float>((window.h1 - window.h0) * (window.w1 - window.w0));
+        const float share =
+            1.0F / static_cast<float>((window.h1 - window.h0) * (window.w1 - window.w0));
         for (int64_t c = 0; c < channels; ++c) mean[c] = 0.0F;
         for (int64_t h = window.h0; h < window.h1; ++h) {
           for (int64_t w = window.w0; w < window.w1; ++w) {
@@ -106,14 +113,18 @@ ANNEAL_VECTORIZED void AveragePool(const Pool& pool, const float* x, float* y) {
 
 ANNEAL_VECTORIZED void AveragePoolBackward(const Pool& pool, const float* dy, float* dx) {
   const int64_t channels = pool.channels;
-  std::memset(dx, 0, static_cast<size_t>(pool.samples * pool.height * pool.width * channels) * sizeof(float));
+  std::memset(
+      dx, 0,
+      static_cast<size_t>(pool.samples * pool.height * pool.width * channels) * sizeof(float));
   for (int64_t n = 0; n < pool.samples; ++n) {
     float* const image = dx + n * pool.height * pool.width * channels;
     for (int64_t i = 0; i < pool.out_height; ++i) {
       for (int64_t j = 0; j < pool.out_width; ++j) {
         const Window window = WindowAt(pool, i, j);
-        const float* const gradient = dy + ((n * pool.out_height + i) * pool.out_width + j) * channels;
-        const float share = 1.0F / static_cast<float>((window.h1 - window.h0) * (window.w1 - window.w0));
+        const float* const gradient =
+            dy + ((n * pool.out_height + i) * pool.out_width + j) * channels;
+        const float share =
+            1.0F / static_cast<float>((window.h1 - window.h0) * (window.w1 - window.w0));
         for (int64_t h = window.h0; h < window.h1; ++h) {
           for (int64_t w = window.w0; w < window.w1; ++w) {
             float* const pixel = image + (h * pool.width + w) * channels;

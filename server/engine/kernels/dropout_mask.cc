@@ -5,7 +5,8 @@
 
 namespace anneal {
 
-void FillDropoutMask(const RandomStream& stream, double rate, double kept, float* mask, int64_t count) {
+void FillDropoutMask(const RandomStream& stream, double rate, double kept, float* mask,
+                     int64_t count) {
   const auto threshold = static_cast<float>(rate);
   const auto value = static_cast<float>(kept);
   for (int64_t begin = 0; begin < count; begin += 4) {

@@ -7,7 +7,8 @@
 
 namespace anneal {
 
-// Primitives, memory and argument lists are made here, once; Forward and Backward only execute them.
+// Primitives, memory and argument lists are made here, once; Forward and Backward only execute
+// them.
 std::unique_ptr<ConvolutionKernel> MakeOnednnConvolution(const WindowGeometry& window,
                                                          const ConvolutionTensors& tensors);
 

@@ -4,9 +4,9 @@
 
 namespace anneal {
 
-WindowGeometry MakeWindow(int64_t input_height, int64_t input_width, int64_t kernel_height, int64_t kernel_width,
-                          int64_t stride_height, int64_t stride_width, v1::Padding padding,
-                          int64_t dilation_height, int64_t dilation_width) {
+WindowGeometry MakeWindow(int64_t input_height, int64_t input_width, int64_t kernel_height,
+                          int64_t kernel_width, int64_t stride_height, int64_t stride_width,
+                          v1::Padding padding, int64_t dilation_height, int64_t dilation_width) {
   WindowGeometry window;
   window.kernel_height = kernel_height;
   window.kernel_width = kernel_width;
@@ -32,9 +32,12 @@ WindowGeometry MakeWindow(int64_t input_height, int64_t input_width, int64_t ker
 
 Activation MakeActivationOf(ActivationFunction function) {
   switch (function) {
-    case v1::Activation::LEAKY_RELU: return {function, 0.2};
-    case v1::Activation::ELU: return {function, 1.0};
-    default: return {function, 0.0};
+    case v1::Activation::LEAKY_RELU:
+      return {function, 0.2};
+    case v1::Activation::ELU:
+      return {function, 1.0};
+    default:
+      return {function, 0.0};
   }
 }
 

@@ -1,4 +1,5 @@
-// BatchNormalization (Ioffe & Szegedy 2015) as Keras has it: the moving variance follows the biased batch variance.
+// BatchNormalization (Ioffe & Szegedy 2015) as Keras has it: the moving variance follows the biased
+// batch variance.
 #include <utility>
 
 #include "server/engine/layers/layers.h"
@@ -9,7 +10,8 @@ namespace {
 
 struct NormalizationScratch final : LayerScratch {
   BatchStatistics statistics;
-  // Where the layer has no gamma or beta, their gradients are still computed (dx needs them) and end here.
+  // Where the layer has no gamma or beta, their gradients are still computed (dx needs them) and
+  // end here.
   at::Tensor gamma_gradient;
   at::Tensor beta_gradient;
 };
@@ -22,13 +24,16 @@ v1::Initializer Constant(double value) {
 
 class BatchNormalization final : public Layer {
  public:
-  BatchNormalization(const v1::BatchNormalization& spec, int64_t features) : spec_(spec), features_(features) {}
+  BatchNormalization(const v1::BatchNormalization& spec, int64_t features)
+      : spec_(spec), features_(features) {}
 
   std::vector<ParameterSpec> Parameters() const override {
     const Fans fans{features_, features_};
     std::vector<ParameterSpec> parameters;
-    if (defaults::Scale(spec_)) parameters.push_back({"gamma", {features_}, true, Constant(1), fans});
-    if (defaults::Center(spec_)) parameters.push_back({"beta", {features_}, true, Constant(0), fans});
+    if (defaults::Scale(spec_))
+      parameters.push_back({"gamma", {features_}, true, Constant(1), fans});
+    if (defaults::Center(spec_))
+      parameters.push_back({"beta", {features_}, true, Constant(0), fans});
     parameters.push_back({"moving_mean", {features_}, false, Constant(0), fans});
     parameters.push_back({"moving_variance", {features_}, false, Constant(1), fans});
     return parameters;
@@ -46,8 +51,10 @@ class BatchNormalization final : public Layer {
     auto scratch = std::make_unique<NormalizationScratch>();
     const auto options = moving_mean_.value.options();
     scratch->statistics = {at::zeros({features_}, options), at::zeros({features_}, options)};
-    scratch->gamma_gradient = gamma_.gradient.defined() ? gamma_.gradient : at::zeros({features_}, options);
-    scratch->beta_gradient = beta_.gradient.defined() ? beta_.gradient : at::zeros({features_}, options);
+    scratch->gamma_gradient =
+        gamma_.gradient.defined() ? gamma_.gradient : at::zeros({features_}, options);
+    scratch->beta_gradient =
+        beta_.gradient.defined() ? beta_.gradient : at::zeros({features_}, options);
     io.scratch = std::move(scratch);
   }
 
@@ -56,11 +63,13 @@ class BatchNormalization final : public Layer {
     if (mode == Mode::kTraining) {
       at::Tensor moving_mean = moving_mean_.value;
       at::Tensor moving_variance = moving_variance_.value;
-      kernels.BatchStatisticsOf(io.x, defaults::Momentum(spec_), defaults::Epsilon(spec_), statistics, moving_mean,
-                                moving_variance);
+      kernels.BatchStatisticsOf(io.x, defaults::Momentum(spec_), defaults::Epsilon(spec_),
+                                statistics, moving_mean, moving_variance);
     } else {
       statistics.mean.copy_(moving_mean_.value);
-      statistics.inverse_deviation.copy_(moving_variance_.value).add_(defaults::Epsilon(spec_)).rsqrt_();
+      statistics.inverse_deviation.copy_(moving_variance_.value)
+          .add_(defaults::Epsilon(spec_))
+          .rsqrt_();
     }
     kernels.Normalize(io.x, statistics, gamma_.value, beta_.value, io.y);
   }
@@ -82,7 +91,8 @@ class BatchNormalization final : public Layer {
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeBatchNormalization(const v1::BatchNormalization& spec, int64_t features) {
+std::unique_ptr<Layer> MakeBatchNormalization(const v1::BatchNormalization& spec,
+                                              int64_t features) {
   return std::make_unique<BatchNormalization>(spec, features);
 }
 

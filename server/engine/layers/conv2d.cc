@@ -15,13 +15,15 @@ struct ConvolutionScratch final : LayerScratch {
 
 class Conv2D final : public Layer {
  public:
-  Conv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape, const Activation& activation)
+  Conv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape,
+         const Activation& activation)
       : spec_(spec), channels_(input_shape[2] / defaults::Groups(spec)), activated_(activation) {
     const defaults::Size kernel = defaults::KernelSize(spec);
     const defaults::Size strides = defaults::Strides(spec);
     const defaults::Size dilation = defaults::DilationRate(spec);
-    window_ = MakeWindow(input_shape[0], input_shape[1], kernel.height, kernel.width, strides.height, strides.width,
-                         spec.padding(), dilation.height, dilation.width);
+    window_ =
+        MakeWindow(input_shape[0], input_shape[1], kernel.height, kernel.width, strides.height,
+                   strides.width, spec.padding(), dilation.height, dilation.width);
   }
 
   std::vector<ParameterSpec> Parameters() const override {
@@ -37,8 +39,13 @@ class Conv2D final : public Layer {
          spec_.kernel_regularizer(),
          spec_.kernel_constraint()}};
     if (defaults::UseBias(spec_)) {
-      parameters.push_back({"bias", {spec_.filters()}, true, defaults::BiasInitializer(spec_.bias_initializer()), fans,
-                            spec_.bias_regularizer(), spec_.bias_constraint()});
+      parameters.push_back({"bias",
+                            {spec_.filters()},
+                            true,
+                            defaults::BiasInitializer(spec_.bias_initializer()),
+                            fans,
+                            spec_.bias_regularizer(),
+                            spec_.bias_constraint()});
     }
     return parameters;
   }
@@ -51,8 +58,8 @@ class Conv2D final : public Layer {
   void Prepare(Kernels& kernels, LayerIo& io, Mode mode) const override {
     auto scratch = std::make_unique<ConvolutionScratch>();
     scratch->convolution = kernels.MakeConvolution(
-        window_, {io.x, kernel_.value, bias_.value, io.y, io.dy, kernel_.gradient, bias_.gradient, io.dx,
-                  defaults::Groups(spec_)});
+        window_, {io.x, kernel_.value, bias_.value, io.y, io.dy, kernel_.gradient, bias_.gradient,
+                  io.dx, defaults::Groups(spec_)});
     scratch->pre_activation = activated_.AllocateInput(io, mode);
     io.scratch = std::move(scratch);
   }

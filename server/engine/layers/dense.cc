@@ -20,11 +20,21 @@ class Dense final : public Layer {
   std::vector<ParameterSpec> Parameters() const override {
     const Fans fans{features_, spec_.units()};
     std::vector<ParameterSpec> parameters = {
-        {"kernel", {features_, spec_.units()}, true, defaults::KernelInitializer(spec_.kernel_initializer()), fans,
-         spec_.kernel_regularizer(), spec_.kernel_constraint()}};
+        {"kernel",
+         {features_, spec_.units()},
+         true,
+         defaults::KernelInitializer(spec_.kernel_initializer()),
+         fans,
+         spec_.kernel_regularizer(),
+         spec_.kernel_constraint()}};
     if (defaults::UseBias(spec_)) {
-      parameters.push_back({"bias", {spec_.units()}, true, defaults::BiasInitializer(spec_.bias_initializer()), fans,
-                            spec_.bias_regularizer(), spec_.bias_constraint()});
+      parameters.push_back({"bias",
+                            {spec_.units()},
+                            true,
+                            defaults::BiasInitializer(spec_.bias_initializer()),
+                            fans,
+                            spec_.bias_regularizer(),
+                            spec_.bias_constraint()});
     }
     return parameters;
   }
@@ -42,11 +52,13 @@ class Dense final : public Layer {
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext&) const override {
     kernels.Gemm(false, false, io.x, kernel_.value, io.y);
-    activated_.Forward(kernels, bias_.value, static_cast<DenseScratch&>(*io.scratch).pre_activation, io.y);
+    activated_.Forward(kernels, bias_.value, static_cast<DenseScratch&>(*io.scratch).pre_activation,
+                       io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
-    activated_.Backward(kernels, static_cast<DenseScratch&>(*io.scratch).pre_activation, io.y, io.dy);
+    activated_.Backward(kernels, static_cast<DenseScratch&>(*io.scratch).pre_activation, io.y,
+                        io.dy);
     at::Tensor kernel_gradient = kernel_.gradient;
     kernels.Gemm(true, false, io.x, io.dy, kernel_gradient);
     if (bias_.gradient.defined()) {
@@ -66,7 +78,8 @@ class Dense final : public Layer {
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeDense(const v1::Dense& spec, int64_t features, const Activation& activation) {
+std::unique_ptr<Layer> MakeDense(const v1::Dense& spec, int64_t features,
+                                 const Activation& activation) {
   return std::make_unique<Dense>(spec, features, activation);
 }
 

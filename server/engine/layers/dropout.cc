@@ -29,8 +29,9 @@ class MaskingLayer : public Layer {
 
   // 0 with probability rate, else `kept`.
   void DrawMask(Kernels& kernels, LayerIo& io, const StepContext& step, double kept) const {
-    kernels.DropoutMask({step.seed, RandomPurpose::kDropout, index_, static_cast<uint64_t>(step.step)}, rate_, kept,
-                        Scratch(io).mask);
+    kernels.DropoutMask(
+        {step.seed, RandomPurpose::kDropout, index_, static_cast<uint64_t>(step.step)}, rate_, kept,
+        Scratch(io).mask);
   }
 
   const double rate_;
@@ -61,7 +62,9 @@ class SpatialDropout2D final : public MaskingLayer {
  public:
   using MaskingLayer::MaskingLayer;
 
-  void Prepare(Kernels&, LayerIo& io, Mode) const override { MakeScratch(io, {io.x.size(0), 1, 1, io.x.size(3)}); }
+  void Prepare(Kernels&, LayerIo& io, Mode) const override {
+    MakeScratch(io, {io.x.size(0), 1, 1, io.x.size(3)});
+  }
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext& step) const override {
     DrawMask(kernels, io, step, 1.0 / (1.0 - rate_));
@@ -73,8 +76,8 @@ class SpatialDropout2D final : public MaskingLayer {
   }
 };
 
-// Keeps mean and variance of self-normalizing networks (Klambauer et al. 2017, section 3). A dropped input becomes alpha',
-// so y = a x + b where it is kept, a alpha' + b where it is dropped.
+// Keeps mean and variance of self-normalizing networks (Klambauer et al. 2017, section 3). A
+// dropped input becomes alpha', so y = a x + b where it is kept, a alpha' + b where it is dropped.
 class AlphaDropout final : public MaskingLayer {
  public:
   AlphaDropout(double rate, uint32_t index)
@@ -107,7 +110,9 @@ class AlphaDropout final : public MaskingLayer {
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeDropout(double rate, uint32_t index) { return std::make_unique<Dropout>(rate, index); }
+std::unique_ptr<Layer> MakeDropout(double rate, uint32_t index) {
+  return std::make_unique<Dropout>(rate, index);
+}
 std::unique_ptr<Layer> MakeSpatialDropout2D(double rate, uint32_t index) {
   return std::make_unique<SpatialDropout2D>(rate, index);
 }

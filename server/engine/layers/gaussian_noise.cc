@@ -24,7 +24,8 @@ class GaussianNoise final : public Layer {
 
   void Forward(Kernels&, LayerIo& io, Mode, const StepContext& step) const override {
     at::Tensor& host = static_cast<NoiseScratch&>(*io.scratch).host;
-    const RandomStream stream{step.seed, RandomPurpose::kNoise, index_, static_cast<uint64_t>(step.step)};
+    const RandomStream stream{step.seed, RandomPurpose::kNoise, index_,
+                              static_cast<uint64_t>(step.step)};
     auto* const noise = static_cast<float*>(host.data_ptr());
     for (int64_t e = 0; e < host.numel(); ++e) {
       noise[e] = static_cast<float>(stddev_ * NormalDouble(stream, static_cast<uint32_t>(e)));

@@ -31,7 +31,8 @@ class GlobalMaxPooling2D final : public Layer {
   void Backward(Kernels&, LayerIo& io) const override {
     if (!io.dx.defined()) return;
     io.dx.zero_();
-    Places(io.dx).scatter_(1, static_cast<GlobalMaxScratch&>(*io.scratch).choice, io.dy.unsqueeze(1));
+    Places(io.dx).scatter_(1, static_cast<GlobalMaxScratch&>(*io.scratch).choice,
+                           io.dy.unsqueeze(1));
   }
 };
 
@@ -52,6 +53,8 @@ class GlobalAveragePooling2D final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> MakeGlobalMaxPooling2D() { return std::make_unique<GlobalMaxPooling2D>(); }
-std::unique_ptr<Layer> MakeGlobalAveragePooling2D() { return std::make_unique<GlobalAveragePooling2D>(); }
+std::unique_ptr<Layer> MakeGlobalAveragePooling2D() {
+  return std::make_unique<GlobalAveragePooling2D>();
+}
 
 }  // namespace anneal

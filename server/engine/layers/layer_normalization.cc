@@ -23,13 +23,16 @@ v1::Initializer Constant(double value) {
 
 class LayerNormalization final : public Layer {
  public:
-  LayerNormalization(const v1::LayerNormalization& spec, int64_t features) : spec_(spec), features_(features) {}
+  LayerNormalization(const v1::LayerNormalization& spec, int64_t features)
+      : spec_(spec), features_(features) {}
 
   std::vector<ParameterSpec> Parameters() const override {
     const Fans fans{features_, features_};
     std::vector<ParameterSpec> parameters;
-    if (defaults::Scale(spec_)) parameters.push_back({"gamma", {features_}, true, Constant(1), fans});
-    if (defaults::Center(spec_)) parameters.push_back({"beta", {features_}, true, Constant(0), fans});
+    if (defaults::Scale(spec_))
+      parameters.push_back({"gamma", {features_}, true, Constant(1), fans});
+    if (defaults::Center(spec_))
+      parameters.push_back({"beta", {features_}, true, Constant(0), fans});
     return parameters;
   }
 
@@ -44,21 +47,23 @@ class LayerNormalization final : public Layer {
     const auto options = io.x.options();
     scratch->normalized = at::zeros_like(io.x);
     scratch->inverse_deviation = at::zeros({io.x.numel() / features_}, options);
-    scratch->gamma_gradient = gamma_.gradient.defined() ? gamma_.gradient : at::zeros({features_}, options);
-    scratch->beta_gradient = beta_.gradient.defined() ? beta_.gradient : at::zeros({features_}, options);
+    scratch->gamma_gradient =
+        gamma_.gradient.defined() ? gamma_.gradient : at::zeros({features_}, options);
+    scratch->beta_gradient =
+        beta_.gradient.defined() ? beta_.gradient : at::zeros({features_}, options);
     io.scratch = std::move(scratch);
   }
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext&) const override {
     auto& scratch = static_cast<NormalizationScratch&>(*io.scratch);
-    kernels.NormalizeRows(io.x, defaults::Epsilon(spec_), gamma_.value, beta_.value, scratch.normalized,
-                          scratch.inverse_deviation, io.y);
+    kernels.NormalizeRows(io.x, defaults::Epsilon(spec_), gamma_.value, beta_.value,
+                          scratch.normalized, scratch.inverse_deviation, io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
     auto& scratch = static_cast<NormalizationScratch&>(*io.scratch);
-    kernels.NormalizeRowsBackward(scratch.normalized, scratch.inverse_deviation, gamma_.value, io.dy,
-                                  scratch.gamma_gradient, scratch.beta_gradient, io.dx);
+    kernels.NormalizeRowsBackward(scratch.normalized, scratch.inverse_deviation, gamma_.value,
+                                  io.dy, scratch.gamma_gradient, scratch.beta_gradient, io.dx);
   }
 
  private:
@@ -70,7 +75,8 @@ class LayerNormalization final : public Layer {
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeLayerNormalization(const v1::LayerNormalization& spec, int64_t features) {
+std::unique_ptr<Layer> MakeLayerNormalization(const v1::LayerNormalization& spec,
+                                              int64_t features) {
   return std::make_unique<LayerNormalization>(spec, features);
 }
 

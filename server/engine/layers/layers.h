@@ -9,12 +9,15 @@
 
 namespace anneal {
 
-std::unique_ptr<Layer> MakeDense(const v1::Dense& spec, int64_t features, const Activation& activation);
+std::unique_ptr<Layer> MakeDense(const v1::Dense& spec, int64_t features,
+                                 const Activation& activation);
 std::unique_ptr<Layer> MakeConv2D(const v1::Conv2D& spec, const std::vector<int64_t>& input_shape,
                                   const Activation& activation);
 
-std::unique_ptr<Layer> MakeMaxPooling2D(const v1::MaxPooling2D& spec, const std::vector<int64_t>& input_shape);
-std::unique_ptr<Layer> MakeAveragePooling2D(const v1::AveragePooling2D& spec, const std::vector<int64_t>& input_shape);
+std::unique_ptr<Layer> MakeMaxPooling2D(const v1::MaxPooling2D& spec,
+                                        const std::vector<int64_t>& input_shape);
+std::unique_ptr<Layer> MakeAveragePooling2D(const v1::AveragePooling2D& spec,
+                                            const std::vector<int64_t>& input_shape);
 std::unique_ptr<Layer> MakeGlobalMaxPooling2D();
 std::unique_ptr<Layer> MakeGlobalAveragePooling2D();
 

@@ -1,4 +1,5 @@
-// Pooling over windows: the largest value (its gradient goes to the place it came from) or the mean.
+// Pooling over windows: the largest value (its gradient goes to the place it came from) or the
+// mean.
 #include <utility>
 
 #include "server/engine/layers/layers.h"
@@ -15,8 +16,8 @@ template <typename Spec>
 WindowGeometry PoolingWindow(const Spec& spec, const std::vector<int64_t>& input_shape) {
   const defaults::Size pool = defaults::PoolSize(spec);
   const defaults::Size strides = defaults::Strides(spec);
-  return MakeWindow(input_shape[0], input_shape[1], pool.height, pool.width, strides.height, strides.width,
-                    spec.padding());
+  return MakeWindow(input_shape[0], input_shape[1], pool.height, pool.width, strides.height,
+                    strides.width, spec.padding());
 }
 
 class MaxPooling2D final : public Layer {
@@ -35,7 +36,8 @@ class MaxPooling2D final : public Layer {
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
     if (io.dx.defined()) {
-      kernels.MaxPoolBackward(window_, static_cast<PoolingScratch&>(*io.scratch).choice, io.dy, io.dx);
+      kernels.MaxPoolBackward(window_, static_cast<PoolingScratch&>(*io.scratch).choice, io.dy,
+                              io.dx);
     }
   }
 
@@ -61,7 +63,8 @@ class AveragePooling2D final : public Layer {
 
 }  // namespace
 
-std::unique_ptr<Layer> MakeMaxPooling2D(const v1::MaxPooling2D& spec, const std::vector<int64_t>& input_shape) {
+std::unique_ptr<Layer> MakeMaxPooling2D(const v1::MaxPooling2D& spec,
+                                        const std::vector<int64_t>& input_shape) {
   return std::make_unique<MaxPooling2D>(PoolingWindow(spec, input_shape));
 }
 

@@ -11,7 +11,8 @@ namespace {
 class ReLU final : public Layer {
  public:
   explicit ReLU(const v1::ReLU& spec)
-      : max_value_(spec.has_max_value() ? spec.max_value() : std::numeric_limits<double>::infinity()),
+      : max_value_(spec.has_max_value() ? spec.max_value()
+                                        : std::numeric_limits<double>::infinity()),
         negative_slope_(spec.negative_slope()),
         threshold_(spec.threshold()) {}
 
@@ -24,7 +25,8 @@ class ReLU final : public Layer {
   void Backward(Kernels&, LayerIo& io) const override {
     if (!io.dx.defined()) return;
     const at::Tensor inside = io.x.lt(max_value_).to(at::kFloat);
-    io.dx.copy_(io.dy * at::where(io.x.gt(threshold_), inside, at::full_like(io.x, negative_slope_)));
+    io.dx.copy_(io.dy *
+                at::where(io.x.gt(threshold_), inside, at::full_like(io.x, negative_slope_)));
   }
 
  private:
@@ -35,13 +37,18 @@ class ReLU final : public Layer {
 
 class PReLU final : public Layer {
  public:
-  PReLU(const v1::PReLU& spec, std::vector<int64_t> input_shape) : spec_(spec), shape_(std::move(input_shape)) {
+  PReLU(const v1::PReLU& spec, std::vector<int64_t> input_shape)
+      : spec_(spec), shape_(std::move(input_shape)) {
     if (spec.share_height_and_width()) shape_ = {1, 1, shape_[2]};
   }
 
   std::vector<ParameterSpec> Parameters() const override {
     const int64_t features = shape_.back();
-    return {{"alpha", shape_, true, defaults::BiasInitializer(spec_.alpha_initializer()), {features, features}}};
+    return {{"alpha",
+             shape_,
+             true,
+             defaults::BiasInitializer(spec_.alpha_initializer()),
+             {features, features}}};
   }
 
   void Bind(std::vector<Parameter> parameters) override { alpha_ = std::move(parameters[0]); }
@@ -53,7 +60,8 @@ class PReLU final : public Layer {
   void Backward(Kernels&, LayerIo& io) const override {
     // Summed over the batch, and over the axes that share a slope.
     const at::Tensor each = io.dy * io.x.clamp_max(0);
-    alpha_.gradient.copy_((spec_.share_height_and_width() ? each.sum({0, 1, 2}) : each.sum(0)).view(shape_));
+    alpha_.gradient.copy_(
+        (spec_.share_height_and_width() ? each.sum({0, 1, 2}) : each.sum(0)).view(shape_));
     if (io.dx.defined()) {
       io.dx.copy_(io.dy * at::where(io.x.gt(0), at::ones_like(io.x), alpha_.value.expand_as(io.x)));
     }
@@ -100,10 +108,12 @@ class RReLU final : public Layer {
 
  private:
   void DrawSlopes(const StepContext& step, float* slopes, int64_t count) const {
-    const RandomStream stream{step.seed, RandomPurpose::kNoise, index_, static_cast<uint64_t>(step.step)};
+    const RandomStream stream{step.seed, RandomPurpose::kNoise, index_,
+                              static_cast<uint64_t>(step.step)};
     for (int64_t e = 0; e < count; ++e) {
       const uint32_t bits = stream.Block(static_cast<uint32_t>(e / 4))[static_cast<size_t>(e % 4)];
-      slopes[e] = static_cast<float>(lower_ + (upper_ - lower_) * static_cast<double>(UniformFloat(bits)));
+      slopes[e] =
+          static_cast<float>(lower_ + (upper_ - lower_) * static_cast<double>(UniformFloat(bits)));
     }
   }
 

@@ -1,5 +1,5 @@
-// A layer that computes nothing: Flatten (in [N, H, W, C] flattening moves no data), a linear activation, a softmax that
-// the loss has taken over.
+// A layer that computes nothing: Flatten (in [N, H, W, C] flattening moves no data), a linear
+// activation, a softmax that the loss has taken over.
 #include <stdexcept>
 
 #include "server/engine/layers/layers.h"
@@ -13,7 +13,9 @@ class View final : public Layer {
   void Forward(Kernels&, LayerIo&, Mode, const StepContext&) const override {
     throw std::logic_error("a view has no forward pass");
   }
-  void Backward(Kernels&, LayerIo&) const override { throw std::logic_error("a view has no backward pass"); }
+  void Backward(Kernels&, LayerIo&) const override {
+    throw std::logic_error("a view has no backward pass");
+  }
 };
 
 }  // namespace
