@@ -34,8 +34,10 @@ class ErrorList final : public google::protobuf::io::ErrorCollector {
   explicit ErrorList(const std::string& path) : path_(path) {}
 
   // Both count from 0.
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    absl::StrAppend(&text_, text_.empty() ? "" : "\n", path_, ":", line + 1, ":", column + 1, ": ", message);
+  void AddError(int line, google::protobuf::io::ColumnNumber column,
+                const std::string& message) override {
+    absl::StrAppend(&text_, text_.empty() ? "" : "\n", path_, ":", line + 1, ":", column + 1, ": ",
+                    message);
   }
 
   const std::string& text() const { return text_; }
@@ -81,16 +83,19 @@ absl::StatusOr<int> ParseWorkers(const std::string& text, const std::string& whe
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
-    return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " is a folder"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the configuration file ", path, " is a folder"));
   }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    const std::string text = absl::StrCat("cannot read the configuration file ", path, ": ", std::strerror(errno));
+    const std::string text =
+        absl::StrCat("cannot read the configuration file ", path, ": ", std::strerror(errno));
     return errno == EACCES ? absl::PermissionDeniedError(text) : absl::NotFoundError(text);
   }
   std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return absl::DataLossError(absl::StrCat("cannot read the configuration file ", path));
+  if (file.bad())
+    return absl::DataLossError(absl::StrCat("cannot read the configuration file ", path));
   return content;
 }
 
@@ -107,9 +112,11 @@ absl::StatusOr<Layer> FileLayer(const std::string& path) {
   for (int i = 0; i < file.datasets_size(); ++i) {
     const auto& dataset = file.datasets(i);
     const std::string where = absl::StrCat(path, ": datasets[", i, "]");
-    if (dataset.name().empty()) return absl::InvalidArgumentError(absl::StrCat(where, ": there is no name"));
+    if (dataset.name().empty())
+      return absl::InvalidArgumentError(absl::StrCat(where, ": there is no name"));
     if (dataset.format().empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(where, " ('", dataset.name(), "'): there is no format"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, " ('", dataset.name(), "'): there is no format"));
     }
     layer.datasets.push_back({dataset.name(), dataset.format(), dataset.path()});
   }
@@ -156,7 +163,8 @@ absl::StatusOr<Layer> EnvironmentLayer(const Environment& environment) {
     layer.allow_insecure = allow;
   }
   layer.log_level = value("ANNEALD_LOG_LEVEL");
-  if (layer.log_level.has_value()) RETURN_IF_ERROR(CheckLogLevel(*layer.log_level, "ANNEALD_LOG_LEVEL"));
+  if (layer.log_level.has_value())
+    RETURN_IF_ERROR(CheckLogLevel(*layer.log_level, "ANNEALD_LOG_LEVEL"));
   return layer;
 }
 
@@ -168,7 +176,8 @@ absl::StatusOr<std::string> DefaultDataDir(const Environment& environment) {
     return *home + "/.local/share/anneal";
   }
   return absl::InvalidArgumentError(
-      "there is no data folder: neither --data-dir nor ANNEALD_DATA_DIR, XDG_DATA_HOME or HOME is set");
+      "there is no data folder: neither --data-dir nor ANNEALD_DATA_DIR, XDG_DATA_HOME or HOME is "
+      "set");
 }
 
 int DefaultWorkers() {
@@ -179,15 +188,18 @@ absl::StatusOr<std::string> Absolute(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot make an absolute path of '", path, "': ", error.message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot make an absolute path of '", path, "': ", error.message()));
   }
   std::filesystem::path normal = absolute.lexically_normal();
-  if (!normal.has_filename() && normal.has_relative_path()) normal = normal.parent_path();  // "/a/b/" -> "/a/b"
+  if (!normal.has_filename() && normal.has_relative_path())
+    normal = normal.parent_path();  // "/a/b/" -> "/a/b"
   return normal.string();
 }
 
 // `layers` from the lowest place to the highest.
-absl::StatusOr<DaemonConfig> Merge(const std::vector<Layer>& layers, const Environment& environment) {
+absl::StatusOr<DaemonConfig> Merge(const std::vector<Layer>& layers,
+                                   const Environment& environment) {
   DaemonConfig config;
   std::optional<std::string> data_dir;
   config.workers = DefaultWorkers();
@@ -199,10 +211,13 @@ absl::StatusOr<DaemonConfig> Merge(const std::vector<Layer>& layers, const Envir
     config.log_level = layer.log_level.value_or(config.log_level);
     for (size_t i = 0; i < layer.datasets.size(); ++i) {
       const DaemonConfig::Dataset& dataset = layer.datasets[i];
-      const auto same_name = [&](const DaemonConfig::Dataset& other) { return other.name == dataset.name; };
+      const auto same_name = [&](const DaemonConfig::Dataset& other) {
+        return other.name == dataset.name;
+      };
       const auto rest = layer.datasets.begin() + static_cast<std::ptrdiff_t>(i) + 1;
       if (std::any_of(rest, layer.datasets.end(), same_name)) {
-        return absl::InvalidArgumentError(absl::StrCat("the data set '", dataset.name, "' is given twice"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("the data set '", dataset.name, "' is given twice"));
       }
       std::erase_if(config.datasets, same_name);
       config.datasets.push_back(dataset);
@@ -222,10 +237,12 @@ absl::StatusOr<DaemonConfig> Merge(const std::vector<Layer>& layers, const Envir
 
 }  // namespace
 
-absl::StatusOr<config::v1::DaemonConfig> ParseConfigText(const std::string& text, const std::string& path) {
+absl::StatusOr<config::v1::DaemonConfig> ParseConfigText(const std::string& text,
+                                                         const std::string& path) {
   // TextFormat counts in int.
   if (text.size() > static_cast<size_t>(std::numeric_limits<int>::max()) / 2) {
-    return absl::InvalidArgumentError(absl::StrCat("the configuration file ", path, " has ", text.size(), " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the configuration file ", path, " has ", text.size(), " bytes"));
   }
   ErrorList errors(path);
   google::protobuf::TextFormat::Parser parser;
@@ -238,11 +255,12 @@ absl::StatusOr<config::v1::DaemonConfig> ParseConfigText(const std::string& text
   return config;
 }
 
-absl::StatusOr<DaemonConfig::Dataset> ParseDataset(const std::string& text, const std::string& where) {
+absl::StatusOr<DaemonConfig::Dataset> ParseDataset(const std::string& text,
+                                                   const std::string& where) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": '", text, "' is not NAME=FORMAT:PATH, such as cifar10=cifar10:/data/cifar-10"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        where, ": '", text, "' is not NAME=FORMAT:PATH, such as cifar10=cifar10:/data/cifar-10"));
   }
   DaemonConfig::Dataset dataset;
   dataset.name = text.substr(0, equals);
@@ -254,18 +272,22 @@ absl::StatusOr<DaemonConfig::Dataset> ParseDataset(const std::string& text, cons
     dataset.path = text.substr(colon + 1);
   }
   if (dataset.format.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": '", text, "' has no format; write NAME=FORMAT:PATH, such as cifar10=cifar10:/data/cifar-10"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        where, ": '", text,
+        "' has no format; write NAME=FORMAT:PATH, such as cifar10=cifar10:/data/cifar-10"));
   }
   return dataset;
 }
 
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments,
                                              const Environment& environment) {
-  CLI::App app("Anneal's daemon: queues training jobs, runs them, keeps what they measure.", "anneald");
+  CLI::App app("Anneal's daemon: queues training jobs, runs them, keeps what they measure.",
+               "anneald");
   app.footer(
-      "Flags win over environment variables (ANNEALD_CONFIG, ANNEALD_LISTEN, ANNEALD_DATA_DIR, ANNEALD_WORKERS,\n"
-      "ANNEALD_DATASETS, ANNEALD_ALLOW_INSECURE, ANNEALD_LOG_LEVEL), those over the file, the file over the defaults.");
+      "Flags win over environment variables (ANNEALD_CONFIG, ANNEALD_LISTEN, ANNEALD_DATA_DIR, "
+      "ANNEALD_WORKERS,\n"
+      "ANNEALD_DATASETS, ANNEALD_ALLOW_INSECURE, ANNEALD_LOG_LEVEL), those over the file, the file "
+      "over the defaults.");
   std::string config_path;
   std::vector<std::string> listen;
   std::string data_dir;
@@ -274,27 +296,37 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   bool allow_insecure = false;
   std::string log_level;
   bool version = false;
-  app.add_option("--config", config_path, "configuration file, in protobuf text format")->type_name("FILE");
-  app.add_option("--listen", listen, "unix:PATH or HOST:PORT; may be repeated (default localhost:50551)")
-      ->type_name("ADDR")->allow_extra_args(false);
+  app.add_option("--config", config_path, "configuration file, in protobuf text format")
+      ->type_name("FILE");
+  app.add_option("--listen", listen,
+                 "unix:PATH or HOST:PORT; may be repeated (default localhost:50551)")
+      ->type_name("ADDR")
+      ->allow_extra_args(false);
   app.add_option("--data-dir", data_dir,
-                 "folder of the database (default $XDG_DATA_HOME/anneal or ~/.local/share/anneal)")->type_name("DIR");
-  app.add_option("--workers", workers, "jobs at a time (default: the number of cores)")->type_name("N");
-  app.add_option("--dataset", datasets, "a data set to train on, such as cifar10=cifar10:/data/cifar-10; may be repeated")
-      ->type_name("NAME=FORMAT:PATH")->allow_extra_args(false);
+                 "folder of the database (default $XDG_DATA_HOME/anneal or ~/.local/share/anneal)")
+      ->type_name("DIR");
+  app.add_option("--workers", workers, "jobs at a time (default: the number of cores)")
+      ->type_name("N");
+  app.add_option("--dataset", datasets,
+                 "a data set to train on, such as cifar10=cifar10:/data/cifar-10; may be repeated")
+      ->type_name("NAME=FORMAT:PATH")
+      ->allow_extra_args(false);
   const CLI::Option* insecure_flag =
       app.add_flag("--allow-insecure", allow_insecure, "listen in plain text beyond this machine");
-  app.add_option("--log-level", log_level, "trace, debug, info, warn or error (default info)")->type_name("LEVEL");
+  app.add_option("--log-level", log_level, "trace, debug, info, warn or error (default info)")
+      ->type_name("LEVEL");
   app.add_flag("--version", version, "print the version and exit");
 
   CommandLine command_line;
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
+    app.parse(std::vector<std::string>(arguments.rbegin(),
+                                       arguments.rend()));  // CLI11 wants them reversed
   } catch (const CLI::CallForHelp&) {
     command_line.print = app.help();
     return command_line;
   } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(absl::StrCat(error.what(), "; anneald --help lists the flags"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(error.what(), "; anneald --help lists the flags"));
   }
   if (version) {
     command_line.print = absl::StrCat("anneald ", kVersion, " (", kBuild, ")\n");

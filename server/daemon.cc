@@ -15,13 +15,15 @@ namespace {
 constexpr char kBuiltInDataset[] = "synthetic-shapes";
 constexpr int64_t kCallGraceUs = 2'000'000;  // for calls under way when the daemon stops
 
-absl::Status RegisterDatasets(const std::vector<DaemonConfig::Dataset>& wanted, DatasetRegistry& datasets) {
+absl::Status RegisterDatasets(const std::vector<DaemonConfig::Dataset>& wanted,
+                              DatasetRegistry& datasets) {
   RETURN_IF_ERROR(datasets.Register(kBuiltInDataset, kBuiltInDataset, ""));
   for (const DaemonConfig::Dataset& dataset : wanted) {
     const absl::Status registered = datasets.Register(dataset.name, dataset.format, dataset.path);
     if (!registered.ok()) return absl::InvalidArgumentError(registered.message());
     if (const auto info = datasets.Describe(dataset.name); !info.ok()) {
-      spdlog::warn("{}; jobs cannot use it until that is mended", std::string(info.status().message()));
+      spdlog::warn("{}; jobs cannot use it until that is mended",
+                   std::string(info.status().message()));
     }
   }
   return absl::OkStatus();
@@ -29,7 +31,8 @@ absl::Status RegisterDatasets(const std::vector<DaemonConfig::Dataset>& wanted, 
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const DaemonConfig& config, const Clock& clock,
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const DaemonConfig& config,
+                                                       const Clock& clock,
                                                        const EngineFactory& make_engine) {
   const int64_t start_time_us = clock.NowUs();
   std::unique_ptr<Daemon> daemon(new Daemon());
@@ -46,16 +49,16 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const DaemonConfig& confi
   daemon->engine_ = make_engine(daemon->datasets_, clock);
   Scheduler::Options options;
   options.workers = config.workers;
-  daemon->scheduler_ =
-      Scheduler::Create(*daemon->store_, *daemon->engine_, daemon->bus_, daemon->datasets_, clock, options);
+  daemon->scheduler_ = Scheduler::Create(*daemon->store_, *daemon->engine_, daemon->bus_,
+                                         daemon->datasets_, clock, options);
   RETURN_IF_ERROR(daemon->scheduler_->Start());
   ServerIdentity identity;
   identity.data_dir = config.data_dir;
   identity.workers = config.workers;
   identity.start_time_us = start_time_us;
-  ASSIGN_OR_RETURN(daemon->rpc_,
-                   RpcServer::Create(*daemon->store_, *daemon->scheduler_, daemon->bus_, *daemon->engine_,
-                                     daemon->datasets_, listen, std::move(identity)));
+  ASSIGN_OR_RETURN(daemon->rpc_, RpcServer::Create(*daemon->store_, *daemon->scheduler_,
+                                                   daemon->bus_, *daemon->engine_,
+                                                   daemon->datasets_, listen, std::move(identity)));
   RETURN_IF_ERROR(daemon->folder_->WriteHolder(daemon->rpc_->listening()));
   return daemon;
 }

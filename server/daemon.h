@@ -25,13 +25,16 @@ class Daemon {
  public:
   using EngineFactory = std::function<std::unique_ptr<Engine>(DatasetRegistry&, const Clock&)>;
 
-  // Takes the data folder, opens the database, puts what an earlier daemon left running back into the queue, starts the
-  // workers and listens, in that order; addresses are checked before anything runs. A data set whose files cannot be read
-  // is a warning in the log. Blocks. `clock` must outlive the daemon.
+  // Takes the data folder, opens the database, puts what an earlier daemon left running back into
+  // the queue, starts the workers and listens, in that order; addresses are checked before anything
+  // runs. A data set whose files cannot be read is a warning in the log. Blocks. `clock` must
+  // outlive the daemon.
   //
-  // INVALID_ARGUMENT: the configuration is wrong (an address, a data set's name or format). Every other error is one of
-  // the surroundings: the folder, the database, a port; its message says what to do.
-  static absl::StatusOr<std::unique_ptr<Daemon>> Create(const DaemonConfig& config, const Clock& clock,
+  // INVALID_ARGUMENT: the configuration is wrong (an address, a data set's name or format). Every
+  // other error is one of the surroundings: the folder, the database, a port; its message says what
+  // to do.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Create(const DaemonConfig& config,
+                                                        const Clock& clock,
                                                         const EngineFactory& make_engine);
 
   // Stop(), if it has not been called.
@@ -40,8 +43,9 @@ class Daemon {
   // Addresses, with the ports that the system chose.
   const std::vector<std::string>& listening() const { return rpc_->listening(); }
 
-  // Takes no more calls, ends watchers with UNAVAILABLE, stops running jobs within a batch and puts them back into the
-  // queue. Blocks until all is done. Safe to call twice, from one thread at a time.
+  // Takes no more calls, ends watchers with UNAVAILABLE, stops running jobs within a batch and puts
+  // them back into the queue. Blocks until all is done. Safe to call twice, from one thread at a
+  // time.
   void Stop();
 
  private:

@@ -23,7 +23,8 @@ constexpr char kLockFile[] = "anneald.lock";
 
 absl::Status FileError(const std::string& what, int error) {
   const std::string text = absl::StrCat(what, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) return absl::ResourceExhaustedError(text);
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+    return absl::ResourceExhaustedError(text);
   return absl::FailedPreconditionError(text);
 }
 
@@ -62,16 +63,17 @@ absl::StatusOr<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& 
   const std::string lock_path = path + "/" + kLockFile;
   const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
-    return FileError(absl::StrCat("cannot write in the data folder ", path, ": ", kLockFile), errno);
+    return FileError(absl::StrCat("cannot write in the data folder ", path, ": ", kLockFile),
+                     errno);
   }
   std::unique_ptr<DataFolder> folder(new DataFolder(path, fd));
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return FileError(absl::StrCat("cannot lock ", lock_path), errno);
     const std::string holder = ReadHolder(fd);
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the data folder ", path, " is in use by another anneald",
-        holder.empty() ? std::string() : absl::StrCat(" (", holder, ")"),
-        "; stop it, or choose another folder with --data-dir"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the data folder ", path, " is in use by another anneald",
+                     holder.empty() ? std::string() : absl::StrCat(" (", holder, ")"),
+                     "; stop it, or choose another folder with --data-dir"));
   }
   RETURN_IF_ERROR(folder->WriteHolder({}));
   return folder;
@@ -79,7 +81,8 @@ absl::StatusOr<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& 
 
 absl::Status DataFolder::WriteHolder(const std::vector<std::string>& listening) {
   std::string text = absl::StrCat("pid ", getpid(), "\n");
-  if (!listening.empty()) absl::StrAppend(&text, "listening on ", absl::StrJoin(listening, " "), "\n");
+  if (!listening.empty())
+    absl::StrAppend(&text, "listening on ", absl::StrJoin(listening, " "), "\n");
   const std::string what = absl::StrCat("cannot write ", path_, "/", kLockFile);
   if (ftruncate(lock_fd_, 0) != 0) return FileError(what, errno);
   const ssize_t written = pwrite(lock_fd_, text.data(), text.size(), 0);

@@ -10,13 +10,14 @@
 
 namespace anneal {
 
-// Holds an flock on DIR/anneald.lock as long as it lives. The kernel gives it up when the process ends, however it ends;
-// the file stays (removing it would let two daemons lock two files of one name). Not for network file systems that do not
-// know flock.
+// Holds an flock on DIR/anneald.lock as long as it lives. The kernel gives it up when the process
+// ends, however it ends; the file stays (removing it would let two daemons lock two files of one
+// name). Not for network file systems that do not know flock.
 class DataFolder {
  public:
-  // Makes the folder (mode 0700) and those above it where they are missing. FAILED_PRECONDITION: another daemon holds it
-  // (the message says which), or it cannot be made or written. RESOURCE_EXHAUSTED: the disk is full.
+  // Makes the folder (mode 0700) and those above it where they are missing. FAILED_PRECONDITION:
+  // another daemon holds it (the message says which), or it cannot be made or written.
+  // RESOURCE_EXHAUSTED: the disk is full.
   static absl::StatusOr<std::unique_ptr<DataFolder>> Open(const std::string& path);
 
   ~DataFolder();

@@ -1,4 +1,5 @@
-// anneald: the daemon. Exit codes: 0 stopped as asked, 1 it could not start, 2 the command line or configuration is wrong.
+// anneald: the daemon. Exit codes: 0 stopped as asked, 1 it could not start, 2 the command line or
+// configuration is wrong.
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
@@ -30,8 +31,8 @@ constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr int kStopLimitSeconds = 9;
 
-// One alone makes it worse: glibc adapts the other. Without both, every large tensor is a fresh mapping whose pages
-// fault in one by one.
+// One alone makes it worse: glibc adapts the other. Without both, every large tensor is a fresh
+// mapping whose pages fault in one by one.
 void KeepFreedMemory() {
   constexpr int kBytes = 1 << 30;
   mallopt(M_MMAP_THRESHOLD, kBytes);
@@ -40,8 +41,9 @@ void KeepFreedMemory() {
 
 // gRPC's own log, in ours. What it calls an error is mostly a peer that went away.
 void LogGrpc(gpr_log_func_args* arguments) {
-  spdlog::log(arguments->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::warn : spdlog::level::debug,
-              "grpc: {}", arguments->message);
+  spdlog::log(
+      arguments->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::warn : spdlog::level::debug,
+      "grpc: {}", arguments->message);
 }
 
 void StartLogging(const std::string& level) {
@@ -79,7 +81,8 @@ int main(int argc, char** argv) {
   }
   const anneal::DaemonConfig& config = command_line->config;
   StartLogging(config.log_level);
-  spdlog::info("anneald {} ({}) starts with: {}", anneal::kVersion, anneal::kBuild, config.ToTextProto());
+  spdlog::info("anneald {} ({}) starts with: {}", anneal::kVersion, anneal::kBuild,
+               config.ToTextProto());
 
   const anneal::SystemClock clock;
   absl::StatusOr<std::unique_ptr<anneal::Daemon>> daemon =
@@ -96,7 +99,8 @@ int main(int argc, char** argv) {
   sd_notifyf(0, "READY=1\nSTATUS=Ready on %s", listening.c_str());
 
   const int signal_number = anneal::WaitForShutdownSignal();
-  spdlog::info("{}: stopping; running jobs go back to the queue", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+  spdlog::info("{}: stopping; running jobs go back to the queue",
+               signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
   sd_notify(0, "STOPPING=1");
   {
     const anneal::ShutdownGuard guard(kStopLimitSeconds);

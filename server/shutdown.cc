@@ -24,7 +24,9 @@ void OnSignal(int number) {
   const int saved_errno = errno;
   int none = 0;
   if (!first_signal.compare_exchange_strong(none, number)) {
-    constexpr char kText[] = "anneald: second signal: ending at once; running jobs go back to the queue at the next start\n";
+    constexpr char kText[] =
+        "anneald: second signal: ending at once; running jobs go back to the queue at the next "
+        "start\n";
     [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, kText, sizeof(kText) - 1);
     _exit(1);
   }
@@ -74,12 +76,15 @@ void ShutdownGuard::Watch() {
     while (!done_) {
       const auto left = limit - std::chrono::steady_clock::now();
       if (left <= std::chrono::steady_clock::duration::zero()) break;
-      changed_.WaitFor(mutex_, std::chrono::duration_cast<std::chrono::microseconds>(left) + std::chrono::microseconds(1));
+      changed_.WaitFor(mutex_, std::chrono::duration_cast<std::chrono::microseconds>(left) +
+                                   std::chrono::microseconds(1));
     }
     if (done_) return;
   }
-  spdlog::warn("the stop takes longer than {} s: ending now; running jobs go back to the queue at the next start",
-               limit_seconds_);
+  spdlog::warn(
+      "the stop takes longer than {} s: ending now; running jobs go back to the queue at the next "
+      "start",
+      limit_seconds_);
   _exit(0);
 }
 

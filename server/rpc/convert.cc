@@ -115,7 +115,8 @@ absl::StatusOr<v1::Job> ToProto(const Job& job) {
   if (job.start_time_us != 0) *proto.mutable_start_time() = ToTimestamp(job.start_time_us);
   if (job.end_time_us != 0) *proto.mutable_end_time() = ToTimestamp(job.end_time_us);
   if (!job.spec.empty() && !proto.mutable_spec()->ParseFromString(job.spec)) {
-    return absl::DataLossError(absl::StrCat("the stored spec of job ", job.id, " (", job.spec.size(),
+    return absl::DataLossError(absl::StrCat("the stored spec of job ", job.id, " (",
+                                            job.spec.size(),
                                             " bytes) is damaged: it does not parse"));
   }
   proto.set_spec_sha256(job.spec_sha256);

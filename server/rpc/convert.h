@@ -1,4 +1,5 @@
-// Core structs -> messages of the API. Times are microseconds since the epoch; 0 leaves the field out.
+// Core structs -> messages of the API. Times are microseconds since the epoch; 0 leaves the field
+// out.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +27,12 @@ v1::Progress ToProto(const ProgressSnapshot& snapshot);
 v1::JobEvent ToProto(const JobEvent& event);
 v1::Dataset ToProto(const DatasetInfo& info);
 
-// With the spec where `job.spec` is not empty; without progress and queue_position. DATA_LOSS: the stored spec does not
-// parse.
+// With the spec where `job.spec` is not empty; without progress and queue_position. DATA_LOSS: the
+// stored spec does not parse.
 absl::StatusOr<v1::Job> ToProto(const Job& job);
 
-// A job id as the API writes it: decimal, from 1, no sign, no leading zeros. Nothing for any other text.
+// A job id as the API writes it: decimal, from 1, no sign, no leading zeros. Nothing for any other
+// text.
 std::optional<JobId> ParseJobId(std::string_view text);
 
 }  // namespace anneal

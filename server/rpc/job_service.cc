@@ -21,7 +21,8 @@ namespace anneal {
 namespace {
 
 absl::Status JobNotFound(const std::string& id) {
-  return WithReason(absl::NotFoundError(absl::StrCat("no job '", Shorten(id, 60), "'")), "JOB_NOT_FOUND");
+  return WithReason(absl::NotFoundError(absl::StrCat("no job '", Shorten(id, 60), "'")),
+                    "JOB_NOT_FOUND");
 }
 
 absl::StatusOr<JobId> RequireJobId(const std::string& text) {
@@ -31,7 +32,8 @@ absl::StatusOr<JobId> RequireJobId(const std::string& text) {
 }
 
 // An error about the job `id`, with the reason that clients can tell apart.
-absl::Status AboutJob(const std::string& id, const absl::Status& status, std::string_view precondition) {
+absl::Status AboutJob(const std::string& id, const absl::Status& status,
+                      std::string_view precondition) {
   if (absl::IsNotFound(status)) return JobNotFound(id);
   if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
   return status;
@@ -53,34 +55,38 @@ JobService::JobService(Store& store, Scheduler& scheduler, EventBus& bus, const 
 
 void JobService::StopWatching() {
   watches_.Close(WithReason(
-      absl::UnavailableError("the daemon is stopping; watch again from the last sequence number"), "STOPPING"));
+      absl::UnavailableError("the daemon is stopping; watch again from the last sequence number"),
+      "STOPPING"));
 }
 
 absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequest& request) {
   const auto spec_bytes = static_cast<int64_t>(request.spec().ByteSizeLong());
   if (spec_bytes > kMaxSpecBytes) {
-    return WithReason(absl::ResourceExhaustedError(absl::StrCat("the spec has ", spec_bytes,
-                                                                " bytes; at most ", kMaxSpecBytes, " are taken")),
-                      "SPEC_TOO_LARGE");
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat("the spec has ", spec_bytes, " bytes; at most ",
+                                                  kMaxSpecBytes, " are taken")),
+        "SPEC_TOO_LARGE");
   }
   std::vector<Violation> violations;
   if (request.priority() < kMinPriority || request.priority() > kMaxPriority) {
-    violations.push_back({"priority", absl::StrCat("must be from ", kMinPriority, " to ", kMaxPriority, ", is ",
-                                                   request.priority())});
+    violations.push_back({"priority", absl::StrCat("must be from ", kMinPriority, " to ",
+                                                   kMaxPriority, ", is ", request.priority())});
   }
   if (request.request_id().size() > kMaxRequestIdBytes) {
-    violations.push_back({"request_id", absl::StrCat("must have at most ", kMaxRequestIdBytes, " bytes, has ",
-                                                     request.request_id().size())});
+    violations.push_back({"request_id", absl::StrCat("must have at most ", kMaxRequestIdBytes,
+                                                     " bytes, has ", request.request_id().size())});
   }
   ValidationResult validation;
   if (request.has_spec()) {
     validation = Validate(request.spec(), catalog_);
-    std::move(validation.violations.begin(), validation.violations.end(), std::back_inserter(violations));
+    std::move(validation.violations.begin(), validation.violations.end(),
+              std::back_inserter(violations));
   } else {
     violations.push_back({"spec", "is missing"});
   }
   if (!violations.empty()) return InvalidRequest(violations);
-  if (const absl::Status device = engine_.CheckDevice(request.spec().training().device()); !device.ok()) {
+  if (const absl::Status device = engine_.CheckDevice(request.spec().training().device());
+      !device.ok()) {
     return WithReason(device, "DEVICE_UNAVAILABLE");
   }
 
@@ -105,8 +111,9 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   }
   absl::StatusOr<CreatedJob> created = scheduler_.Submit(wanted);
   if (!created.ok()) {
-    return absl::IsAlreadyExists(created.status()) ? WithReason(created.status(), "REQUEST_ID_REUSED")
-                                                   : created.status();
+    return absl::IsAlreadyExists(created.status())
+               ? WithReason(created.status(), "REQUEST_ID_REUSED")
+               : created.status();
   }
   if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
   ASSIGN_OR_RETURN(*response.mutable_job(), WithLiveState(created->job));
@@ -147,7 +154,8 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
 }
 
 absl::StatusOr<std::optional<EpochRecord>> JobService::LastEpoch(const Job& job, int64_t epochs) {
-  // The store lists epochs after a number. Bisection finds the greatest number that has one after it: `low` always has
+  // The store lists epochs after a number. Bisection finds the greatest number that has one after
+  // it: `low` always has
   // (`found` is it), `high` never.
   const auto first_after = [&](int64_t epoch) -> absl::StatusOr<std::optional<EpochRecord>> {
     EpochQuery query;
@@ -194,8 +202,9 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
   for (int i = 0; i < request.states_size(); ++i) {
     const v1::Job::State state = request.states(i);
     if (state == v1::Job::STATE_UNSPECIFIED || !v1::Job::State_IsValid(state)) {
-      violations.push_back({absl::StrCat("states[", i, "]"),
-                            absl::StrCat("there is no state with the number ", static_cast<int>(state))});
+      violations.push_back(
+          {absl::StrCat("states[", i, "]"),
+           absl::StrCat("there is no state with the number ", static_cast<int>(state))});
     } else if (const auto known = static_cast<JobState>(state);
                std::find(query.states.begin(), query.states.end(), known) == query.states.end()) {
       query.states.push_back(known);
@@ -205,7 +214,8 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
   if (!violations.empty()) return InvalidRequest(violations);
   const std::string page_query = QueryOf(request);
   if (!request.page_token().empty()) {
-    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor, DecodePageToken(page_query, request.page_token(), 1));
+    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor,
+                     DecodePageToken(page_query, request.page_token(), 1));
     query.before_id = cursor[0];
   }
   query.limit = page_size + 1;  // one more tells whether there is a next page
@@ -246,8 +256,8 @@ absl::StatusOr<v1::ListEpochMetricsResponse> JobService::ListEpochs(
   std::vector<Violation> violations;
   if (request.job_ids().empty()) violations.push_back({"job_ids", "name at least one job"});
   if (request.job_ids_size() > kMaxMetricsJobs) {
-    violations.push_back({"job_ids", absl::StrCat("at most ", kMaxMetricsJobs, " jobs at once, are ",
-                                                  request.job_ids_size())});
+    violations.push_back({"job_ids", absl::StrCat("at most ", kMaxMetricsJobs,
+                                                  " jobs at once, are ", request.job_ids_size())});
   }
   if (request.metrics_size() > kMaxMetricNames) {
     violations.push_back({"metrics", absl::StrCat("at most ", kMaxMetricNames, " names, are ",
@@ -274,7 +284,8 @@ absl::StatusOr<v1::ListEpochMetricsResponse> JobService::ListEpochs(
       }
     }
   } else {
-    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor, DecodePageToken(page_query, request.page_token(), 2));
+    ASSIGN_OR_RETURN(const std::vector<int64_t> cursor,
+                     DecodePageToken(page_query, request.page_token(), 2));
     index = static_cast<size_t>(cursor[0]);
     query.after_epoch = cursor[1];
   }
@@ -326,11 +337,13 @@ grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(
     return WatchReactor::Refuse(InvalidRequest(
         "after_sequence", absl::StrCat("must not be negative, is ", request->after_sequence())));
   }
-  return WatchReactor::Start(store_, bus_, watches_, *id, request->after_sequence(), request->progress());
+  return WatchReactor::Start(store_, bus_, watches_, *id, request->after_sequence(),
+                             request->progress());
 }
 
 grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,
-                                                const v1::CancelJobRequest* request, v1::Job* response) {
+                                                const v1::CancelJobRequest* request,
+                                                v1::Job* response) {
   return Reply(context, response, Cancel(*request));
 }
 

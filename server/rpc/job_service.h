@@ -22,17 +22,19 @@ inline constexpr int64_t kMaxSpecBytes = 16 << 20;
 inline constexpr int32_t kMinPriority = -1000;
 inline constexpr int32_t kMaxPriority = 1000;
 inline constexpr int64_t kMaxRequestIdBytes = 100;
-inline constexpr int64_t kMaxMetricsJobs = 1000;     // ids in one ListEpochMetrics
-inline constexpr int64_t kMaxMetricNames = 100;      // names in one ListEpochMetrics
+inline constexpr int64_t kMaxMetricsJobs = 1000;  // ids in one ListEpochMetrics
+inline constexpr int64_t kMaxMetricNames = 100;   // names in one ListEpochMetrics
 
-// Thread-safe. The callback API: a handler runs on a thread of gRPC and may block for a commit of the store; a watcher
-// holds no thread. What it is given must outlive the server that it is registered with.
+// Thread-safe. The callback API: a handler runs on a thread of gRPC and may block for a commit of
+// the store; a watcher holds no thread. What it is given must outlive the server that it is
+// registered with.
 class JobService final : public v1::JobService::CallbackService {
  public:
   JobService(Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
              const DatasetCatalog& catalog);
 
-  // Ends all watch calls with UNAVAILABLE, so that clients connect again; later ones are refused. Does not wait.
+  // Ends all watch calls with UNAVAILABLE, so that clients connect again; later ones are refused.
+  // Does not wait.
   void StopWatching();
 
   const WatchSet& watches() const { return watches_; }
@@ -40,15 +42,16 @@ class JobService final : public v1::JobService::CallbackService {
   grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context,
                                       const v1::CreateJobRequest* request,
                                       v1::CreateJobResponse* response) override;
-  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context, const v1::GetJobRequest* request,
-                                   v1::Job* response) override;
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
+                                   const v1::GetJobRequest* request, v1::Job* response) override;
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
                                      const v1::ListJobsRequest* request,
                                      v1::ListJobsResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(grpc::CallbackServerContext* context,
-                                                           const v1::WatchJobRequest* request) override;
+  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
+      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override;
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
-                                      const v1::CancelJobRequest* request, v1::Job* response) override;
+                                      const v1::CancelJobRequest* request,
+                                      v1::Job* response) override;
   grpc::ServerUnaryReactor* DeleteJob(grpc::CallbackServerContext* context,
                                       const v1::DeleteJobRequest* request,
                                       google::protobuf::Empty* response) override;
@@ -62,7 +65,8 @@ class JobService final : public v1::JobService::CallbackService {
   absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request);
   absl::StatusOr<v1::Job> Cancel(const v1::CancelJobRequest& request);
   absl::StatusOr<google::protobuf::Empty> Delete(const v1::DeleteJobRequest& request);
-  absl::StatusOr<v1::ListEpochMetricsResponse> ListEpochs(const v1::ListEpochMetricsRequest& request);
+  absl::StatusOr<v1::ListEpochMetricsResponse> ListEpochs(
+      const v1::ListEpochMetricsRequest& request);
 
   // The message with progress and queue_position.
   absl::StatusOr<v1::Job> WithLiveState(const Job& job);

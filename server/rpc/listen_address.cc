@@ -67,9 +67,10 @@ absl::StatusOr<ListenAddress> ParseUnix(std::string_view text) {
   }
   constexpr size_t kMaxPathBytes = sizeof(sockaddr_un::sun_path) - 1;
   if (path.size() > kMaxPathBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the path of the unix socket '", address.path, "' has ", path.size(), " bytes; the system takes at most ",
-        kMaxPathBytes, ": choose a shorter one with --listen unix:PATH"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the path of the unix socket '", address.path, "' has ", path.size(),
+                     " bytes; the system takes at most ", kMaxPathBytes,
+                     ": choose a shorter one with --listen unix:PATH"));
   }
   return address;
 }
@@ -82,14 +83,16 @@ absl::Status CheckUnix(const ListenAddress& address) {
     return CannotListen(address, absl::StrCat("there is no folder ", folder.string()));
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return CannotListen(address, absl::StrCat("no permission to create a file in ", folder.string()));
+    return CannotListen(address,
+                        absl::StrCat("no permission to create a file in ", folder.string()));
   }
   struct stat info;
   if (lstat(address.path.c_str(), &info) != 0) {
     return errno == ENOENT ? absl::OkStatus() : CannotListen(address, std::strerror(errno));
   }
   if (!S_ISSOCK(info.st_mode)) {
-    return CannotListen(address, "there is a file of this name that is not a socket; it is left alone");
+    return CannotListen(address,
+                        "there is a file of this name that is not a socket; it is left alone");
   }
   const Socket probe(AF_UNIX);
   if (probe.fd() < 0) return CannotListen(address, std::strerror(errno));
@@ -102,7 +105,8 @@ absl::Status CheckUnix(const ListenAddress& address) {
   if (errno != ECONNREFUSED) return CannotListen(address, std::strerror(errno));
   // Nobody listens: left behind by a process that was killed.
   if (unlink(address.path.c_str()) != 0 && errno != ENOENT) {
-    return CannotListen(address, absl::StrCat("cannot remove the stale socket: ", std::strerror(errno)));
+    return CannotListen(address,
+                        absl::StrCat("cannot remove the stale socket: ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }
@@ -113,7 +117,8 @@ absl::Status CheckTcp(const ListenAddress& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int code = getaddrinfo(address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
+  const int code =
+      getaddrinfo(address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
   if (code != 0) {
     return CannotListen(address, absl::StrCat("'", address.host, "': ", gai_strerror(code)));
   }
@@ -132,7 +137,9 @@ absl::Status CheckTcp(const ListenAddress& address) {
   }
   switch (last_error) {
     case EADDRINUSE:
-      return CannotListen(address, "the port is in use by another process; choose another one with --listen HOST:PORT");
+      return CannotListen(
+          address,
+          "the port is in use by another process; choose another one with --listen HOST:PORT");
     case EACCES:
       return CannotListen(address, "no permission; ports below 1024 are for root");
     case EADDRNOTAVAIL:
@@ -153,8 +160,9 @@ std::string ListenAddress::ToString() const {
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text, bool allow_insecure) {
   if (absl::StartsWith(ToAbsl(text), kUnixPrefix)) return ParseUnix(text);
   const auto invalid = [&](std::string_view why) {
-    return absl::InvalidArgumentError(absl::StrCat("listen address '", ToAbsl(text), "': ", ToAbsl(why),
-                                                   "; write HOST:PORT, such as localhost:50551, or unix:PATH"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen address '", ToAbsl(text), "': ", ToAbsl(why),
+                     "; write HOST:PORT, such as localhost:50551, or unix:PATH"));
   };
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return invalid("there is no port");
@@ -171,7 +179,8 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text, bool all
   }
   if (host.empty()) return invalid("there is no host");
   for (const char c : host) {
-    if (c <= ' ' || c > '~' || c == '/' || c == ',' || c == '%') return invalid("this is no host name");
+    if (c <= ' ' || c > '~' || c == '/' || c == ',' || c == '%')
+      return invalid("this is no host name");
   }
   address.host = host == "localhost" ? "127.0.0.1" : std::string(host);
   const std::string_view port = text.substr(colon + 1);
@@ -182,10 +191,12 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text, bool all
   }
   if (address.port > 65535) return invalid("the port must be a number from 0 to 65535");
   if (!allow_insecure && !IsLoopback(address.host)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "listen address '", ToAbsl(text), "' can be reached from other machines, and the connection is in plain text "
-        "without any check of who connects; use localhost:PORT or unix:PATH (and, say, an SSH tunnel), or "
-        "--allow-insecure if the network is trusted"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen address '", ToAbsl(text),
+                     "' can be reached from other machines, and the connection is in plain text "
+                     "without any check of who connects; use localhost:PORT or unix:PATH (and, "
+                     "say, an SSH tunnel), or "
+                     "--allow-insecure if the network is trusted"));
   }
   return address;
 }

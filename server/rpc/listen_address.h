@@ -1,4 +1,5 @@
-// Where the daemon listens, as a person writes it, checked before gRPC sees it (whose own errors say little).
+// Where the daemon listens, as a person writes it, checked before gRPC sees it (whose own errors
+// say little).
 #pragma once
 
 #include <string>
@@ -20,14 +21,14 @@ struct ListenAddress {
   std::string ToString() const;
 };
 
-// `text`: "unix:PATH" or "HOST:PORT" ("[ADDRESS]:PORT" for IPv6). The connection is in plain text, so unless
-// `allow_insecure` only a unix socket and the loopback addresses (127.0.0.0/8, ::1, localhost) are taken.
-// INVALID_ARGUMENT: anything else; the message says what would be right.
+// `text`: "unix:PATH" or "HOST:PORT" ("[ADDRESS]:PORT" for IPv6). The connection is in plain text,
+// so unless `allow_insecure` only a unix socket and the loopback addresses (127.0.0.0/8, ::1,
+// localhost) are taken. INVALID_ARGUMENT: anything else; the message says what would be right.
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text, bool allow_insecure);
 
-// Whether one can listen there now. Removes the socket file of a daemon that is no more. Blocks for a connection attempt
-// to a socket file. FAILED_PRECONDITION: in use, or not an address of this machine, or the folder is missing, or no
-// permission.
+// Whether one can listen there now. Removes the socket file of a daemon that is no more. Blocks for
+// a connection attempt to a socket file. FAILED_PRECONDITION: in use, or not an address of this
+// machine, or the folder is missing, or no permission.
 absl::Status CheckListenAddress(const ListenAddress& address);
 
 }  // namespace anneal

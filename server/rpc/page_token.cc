@@ -30,19 +30,23 @@ std::string EncodePageToken(std::string_view query, const std::vector<int64_t>& 
   return absl::WebSafeBase64Escape(bytes);
 }
 
-absl::StatusOr<std::vector<int64_t>> DecodePageToken(std::string_view query, const std::string& token,
-                                                     size_t cursor_size) {
+absl::StatusOr<std::vector<int64_t>> DecodePageToken(std::string_view query,
+                                                     const std::string& token, size_t cursor_size) {
   const size_t checked_bytes = 1 + kDigestBytes + 8 * cursor_size;
   std::string bytes;
-  // Encoding again what was decoded must give the same text: base64 has several spellings of the same bytes.
+  // Encoding again what was decoded must give the same text: base64 has several spellings of the
+  // same bytes.
   if (!absl::WebSafeBase64Unescape(token, &bytes) || bytes.size() != checked_bytes + kDigestBytes ||
       bytes[0] != kVersion || absl::WebSafeBase64Escape(bytes) != token ||
-      bytes.substr(checked_bytes) != ShortDigest(std::string_view(bytes).substr(0, checked_bytes))) {
-    return InvalidRequest("page_token", "not a page token; give the next_page_token of the answer before");
+      bytes.substr(checked_bytes) !=
+          ShortDigest(std::string_view(bytes).substr(0, checked_bytes))) {
+    return InvalidRequest("page_token",
+                          "not a page token; give the next_page_token of the answer before");
   }
   if (bytes.substr(1, kDigestBytes) != ShortDigest(query)) {
-    return InvalidRequest("page_token",
-                          "the token is of another query; keep everything but page_size the same from page to page");
+    return InvalidRequest(
+        "page_token",
+        "the token is of another query; keep everything but page_size the same from page to page");
   }
   std::vector<int64_t> cursor;
   for (size_t i = 0; i < cursor_size; ++i) {

@@ -18,7 +18,8 @@
 namespace anneal {
 namespace {
 
-// A little more than the largest spec: a slightly larger one then gets the service's own words instead of gRPC's.
+// A little more than the largest spec: a slightly larger one then gets the service's own words
+// instead of gRPC's.
 constexpr int kMaxReceiveBytes = static_cast<int>(kMaxSpecBytes) + (1 << 20);
 
 // An idle watcher's client may vanish without a word (power, network): after this long it is asked.
@@ -39,8 +40,9 @@ RpcServer::RpcServer(Store& store, Scheduler& scheduler, EventBus& bus, const En
 RpcServer::~RpcServer() { Stop(kDefaultGraceUs); }
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
-    Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine, const DatasetRegistry& datasets,
-    const std::vector<ListenAddress>& listen, ServerIdentity identity) {
+    Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
+    const DatasetRegistry& datasets, const std::vector<ListenAddress>& listen,
+    ServerIdentity identity) {
   if (listen.empty()) return absl::InvalidArgumentError("there is no address to listen on");
   for (const ListenAddress& address : listen) RETURN_IF_ERROR(CheckListenAddress(address));
 
@@ -55,7 +57,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinClientPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kMinClientPingIntervalMs);
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.RegisterService(&server->job_service_);
   builder.RegisterService(&server->dataset_service_);
@@ -64,7 +67,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   for (size_t i = 0; i < listen.size(); ++i) {
     builder.AddListeningPort(listen[i].ToString(), grpc::InsecureServerCredentials(), &ports[i]);
   }
-  // So that nobody else can connect between bind and chmod. It makes files of other threads stricter for a moment.
+  // So that nobody else can connect between bind and chmod. It makes files of other threads
+  // stricter for a moment.
   const mode_t old_mask = umask(0177);
   server->server_ = builder.BuildAndStart();
   umask(old_mask);
@@ -81,8 +85,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
     if (bound.kind == ListenAddress::Kind::kTcp) {
       bound.port = ports[i];
     } else if (chmod(bound.path.c_str(), 0600) != 0) {
-      return absl::FailedPreconditionError(absl::StrCat("cannot set the permissions of the socket ", bound.path,
-                                                        ": ", std::strerror(errno)));
+      return absl::FailedPreconditionError(absl::StrCat("cannot set the permissions of the socket ",
+                                                        bound.path, ": ", std::strerror(errno)));
     }
     server->listening_.push_back(bound.ToString());
   }

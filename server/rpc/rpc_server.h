@@ -1,4 +1,5 @@
-// The daemon's gRPC server: the services of anneal.v1, health checking and reflection, on one or more addresses.
+// The daemon's gRPC server: the services of anneal.v1, health checking and reflection, on one or
+// more addresses.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,12 @@ namespace anneal {
 // Thread-safe after Create.
 class RpcServer {
  public:
-  // Listens and serves when it returns. What it is given must outlive it. Socket files get mode 0600. Errors of
-  // CheckListenAddress; FAILED_PRECONDITION: the addresses could not be bound; INVALID_ARGUMENT: no address.
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Create(Store& store, Scheduler& scheduler, EventBus& bus,
-                                                           const Engine& engine, const DatasetRegistry& datasets,
+  // Listens and serves when it returns. What it is given must outlive it. Socket files get mode
+  // 0600. Errors of CheckListenAddress; FAILED_PRECONDITION: the addresses could not be bound;
+  // INVALID_ARGUMENT: no address.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Create(Store& store, Scheduler& scheduler,
+                                                           EventBus& bus, const Engine& engine,
+                                                           const DatasetRegistry& datasets,
                                                            const std::vector<ListenAddress>& listen,
                                                            ServerIdentity identity);
 
@@ -39,8 +42,8 @@ class RpcServer {
 
   const JobService& job_service() const { return job_service_; }
 
-  // Health says NOT_SERVING, watchers end UNAVAILABLE, no new calls are taken; calls under way may go on for
-  // `grace_us`, then they are cancelled. Blocks until all have ended. Safe to call twice.
+  // Health says NOT_SERVING, watchers end UNAVAILABLE, no new calls are taken; calls under way may
+  // go on for `grace_us`, then they are cancelled. Blocks until all have ended. Safe to call twice.
   void Stop(int64_t grace_us);
 
  private:

@@ -11,7 +11,8 @@
 
 namespace anneal {
 
-ServerService::ServerService(const Engine& engine, const Scheduler& scheduler, ServerIdentity identity)
+ServerService::ServerService(const Engine& engine, const Scheduler& scheduler,
+                             ServerIdentity identity)
     : engine_(engine), scheduler_(scheduler), identity_(std::move(identity)) {}
 
 void ServerService::SetListening(std::vector<std::string> addresses) {

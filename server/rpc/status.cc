@@ -34,7 +34,8 @@ size_t TrailerBytes(const google::rpc::Status& status) {
   return PercentEncodedBytes(status.message()) + (status.ByteSizeLong() + 2) / 3 * 4;
 }
 
-// Leaves out violations from the end until the whole fits; the last one then says how many are missing.
+// Leaves out violations from the end until the whole fits; the last one then says how many are
+// missing.
 void FitBadRequest(const google::rpc::BadRequest& all, google::rpc::Status& status) {
   google::protobuf::Any* detail = status.add_details();
   const auto fits = [&](int kept) {

@@ -10,7 +10,8 @@
 
 namespace anneal {
 
-// Sends `result` (into `response`, which gRPC owns) or its error. Finishes the call; the reactor frees itself.
+// Sends `result` (into `response`, which gRPC owns) or its error. Finishes the call; the reactor
+// frees itself.
 template <typename Response>
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, Response* response,
                                 absl::StatusOr<Response> result) {

@@ -11,7 +11,8 @@ size_t SequenceLength(std::string_view text) {
   const unsigned char first = byte(0);
   if (first < 0x80) return 1;
   size_t length = 0;
-  unsigned char low = 0x80;  // of the second byte: tighter where overlong forms, surrogates and > U+10FFFF lie
+  unsigned char low =
+      0x80;  // of the second byte: tighter where overlong forms, surrogates and > U+10FFFF lie
   unsigned char high = 0xBF;
   if (first >= 0xC2 && first <= 0xDF) {
     length = 2;

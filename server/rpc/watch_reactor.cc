@@ -13,7 +13,8 @@ namespace anneal {
 namespace {
 
 constexpr int64_t kPageEvents = 256;
-constexpr size_t kMaxPendingEvents = 256;  // published but not sent; a page read from the store comes on top
+constexpr size_t kMaxPendingEvents =
+    256;  // published but not sent; a page read from the store comes on top
 
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchJobResponse> {
  public:
@@ -34,7 +35,9 @@ WatchReactor* WatchReactor::Start(Store& store, EventBus& bus, WatchSet& watches
     watch->End(WithReason(absl::UnavailableError("the daemon is stopping"), "STOPPING"));
   }
   EventBus::Watcher watcher;
-  watcher.on_event = [watch](const std::shared_ptr<const JobEvent>& event) { watch->OnEvent(event); };
+  watcher.on_event = [watch](const std::shared_ptr<const JobEvent>& event) {
+    watch->OnEvent(event);
+  };
   if (progress) {
     watcher.on_progress = [watch](const std::shared_ptr<const ProgressSnapshot>& snapshot) {
       watch->OnProgress(snapshot);
@@ -84,7 +87,8 @@ void WatchReactor::OnEvent(const std::shared_ptr<const JobEvent>& event) {
     progress_.reset();  // older than the event
     published_ = std::max(published_, event->sequence);
     if (event->sequence <= after_sequence_) {
-      // The caller says that it has seen this one. Where it was the last there is nothing to wait for.
+      // The caller says that it has seen this one. Where it was the last there is nothing to wait
+      // for.
       if (IsLast(*event) && !end_.has_value()) end_ = absl::OkStatus();
     } else if (behind_ || event->sequence <= last_queued_) {
       return;  // will be, or was, read from the store
@@ -95,8 +99,9 @@ void WatchReactor::OnEvent(const std::shared_ptr<const JobEvent>& event) {
       last_queued_ = event->sequence;
     }
   }
-  // Nearly always starts a write, or finds one under way. Only after a gap in what was published (an event whose commit
-  // looked like a failure and was found stored on the second try) does this thread read a page itself.
+  // Nearly always starts a write, or finds one under way. Only after a gap in what was published
+  // (an event whose commit looked like a failure and was found stored on the second try) does this
+  // thread read a page itself.
   Advance();
 }
 
@@ -187,8 +192,9 @@ void WatchReactor::ReadPage() {
       end = WithReason(absl::NotFoundError(absl::StrCat("no job '", job_, "'")), "JOB_NOT_FOUND");
     }
   } else if (page->empty() && !had_ended_) {
-    // Nothing new, and perhaps there never will be: the caller may have seen the last event already. If the job has
-    // ended, one more look at the events (which must now be complete) decides.
+    // Nothing new, and perhaps there never will be: the caller may have seen the last event
+    // already. If the job has ended, one more look at the events (which must now be complete)
+    // decides.
     const absl::StatusOr<Job> job = store_.GetJob(job_);
     if (job.ok() && IsTerminal(job->state)) had_ended_ = true;
   }
@@ -208,13 +214,15 @@ void WatchReactor::ReadPage() {
       return;
     }
     if (published_before > last_queued_ && !end_.has_value()) {
-      // Published before it was stored, which the store's callers promise never to do: better an end than a busy loop.
+      // Published before it was stored, which the store's callers promise never to do: better an
+      // end than a busy loop.
       end_ = absl::InternalError(absl::StrCat("event ", published_before, " of job ", job_,
                                               " was published but is not stored"));
       return;
     }
   }
-  behind_ = had_ended_ || page->size() >= static_cast<size_t>(kPageEvents) || published_ > last_queued_;
+  behind_ =
+      had_ended_ || page->size() >= static_cast<size_t>(kPageEvents) || published_ > last_queued_;
 }
 
 }  // namespace anneal

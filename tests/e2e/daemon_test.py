@@ -287,7 +287,7 @@ class DaemonTest(unittest.TestCase):
             self.assertLess(time.monotonic() - begin, 10)
             self.assertFalse(self.socket.exists())
             self.assertIn("stopped", process.log())
-            # Again with no worker free for it: it waits, and was never lost.
+            # It was not lost: the next daemon has it, with the attempt that was interrupted.
             process = self.start()
             shown = self.client(process.addresses[0], "--output", "json", "show", job)
             self.assertIn("INTERRUPTED", shown)

@@ -24,11 +24,12 @@ std::string Message(const absl::Status& status) { return std::string(status.mess
 class ConfigTest : public testing::Test {
  protected:
   absl::StatusOr<CommandLine> Parse(const std::vector<std::string>& arguments) {
-    return ParseCommandLine(arguments, [this](const std::string& name) -> std::optional<std::string> {
-      const auto entry = environment_.find(name);
-      if (entry == environment_.end()) return std::nullopt;
-      return entry->second;
-    });
+    return ParseCommandLine(arguments,
+                            [this](const std::string& name) -> std::optional<std::string> {
+                              const auto entry = environment_.find(name);
+                              if (entry == environment_.end()) return std::nullopt;
+                              return entry->second;
+                            });
   }
 
   DaemonConfig Config(const std::vector<std::string>& arguments) {
@@ -72,7 +73,8 @@ TEST_F(ConfigTest, Defaults) {
 TEST_F(ConfigTest, FlagsOverEnvironmentOverFileOverDefaults) {
   const std::string path = File(
       "listen: 'unix:/file' listen: 'localhost:1'\ndata_dir: '/file'\nworkers: 3\n"
-      "datasets { name: 'c' format: 'cifar10' path: '/file/c' }\nallow_insecure: true\nlog_level: 'trace'\n");
+      "datasets { name: 'c' format: 'cifar10' path: '/file/c' }\nallow_insecure: true\nlog_level: "
+      "'trace'\n");
   DaemonConfig config = Config({"--config", path});
   EXPECT_THAT(config.listen, ElementsAre("unix:/file", "localhost:1"));
   EXPECT_EQ(config.data_dir, "/file");
@@ -97,8 +99,9 @@ TEST_F(ConfigTest, FlagsOverEnvironmentOverFileOverDefaults) {
   EXPECT_FALSE(config.allow_insecure);
   EXPECT_EQ(config.log_level, "warn");
 
-  config = Config({"--listen", "unix:/flag", "--listen=localhost:3", "--data-dir", "/flag/", "--workers", "5",
-                   "--dataset", "c=cifar10:/flag/c", "--allow-insecure", "--log-level", "error"});
+  config =
+      Config({"--listen", "unix:/flag", "--listen=localhost:3", "--data-dir", "/flag/", "--workers",
+              "5", "--dataset", "c=cifar10:/flag/c", "--allow-insecure", "--log-level", "error"});
   EXPECT_THAT(config.listen, ElementsAre("unix:/flag", "localhost:3"));
   EXPECT_EQ(config.data_dir, "/flag");
   EXPECT_EQ(config.workers, 5);
@@ -110,11 +113,13 @@ TEST_F(ConfigTest, FlagsOverEnvironmentOverFileOverDefaults) {
 }
 
 TEST_F(ConfigTest, AnEmptyVariableIsNone) {
-  for (const char* name : {"ANNEALD_CONFIG", "ANNEALD_LISTEN", "ANNEALD_DATA_DIR", "ANNEALD_WORKERS",
-                           "ANNEALD_DATASETS", "ANNEALD_ALLOW_INSECURE", "ANNEALD_LOG_LEVEL", "XDG_DATA_HOME"}) {
+  for (const char* name :
+       {"ANNEALD_CONFIG", "ANNEALD_LISTEN", "ANNEALD_DATA_DIR", "ANNEALD_WORKERS",
+        "ANNEALD_DATASETS", "ANNEALD_ALLOW_INSECURE", "ANNEALD_LOG_LEVEL", "XDG_DATA_HOME"}) {
     environment_[name] = "";
   }
-  EXPECT_EQ(Config({}).ToTextProto(), (environment_ = {{"HOME", "/home/someone"}}, Config({}).ToTextProto()));
+  EXPECT_EQ(Config({}).ToTextProto(),
+            (environment_ = {{"HOME", "/home/someone"}}, Config({}).ToTextProto()));
 }
 
 TEST_F(ConfigTest, TheFilesErrorsHaveLineAndColumn) {
@@ -132,14 +137,20 @@ TEST_F(ConfigTest, TheFilesErrorsHaveLineAndColumn) {
 }
 
 TEST_F(ConfigTest, TheFilesValuesAreChecked) {
-  EXPECT_THAT(Error({"--config", File("workers: 0")}), HasSubstr("workers: must be from 1 to 64, is 0"));
+  EXPECT_THAT(Error({"--config", File("workers: 0")}),
+              HasSubstr("workers: must be from 1 to 64, is 0"));
   EXPECT_THAT(Error({"--config", File("workers: -1")}), HasSubstr("is -1"));
   EXPECT_THAT(Error({"--config", File("log_level: 'loud'")}), HasSubstr("is 'loud'"));
-  EXPECT_THAT(Error({"--config", File("datasets { format: 'cifar10' }")}), HasSubstr("datasets[0]: there is no name"));
-  EXPECT_THAT(Error({"--config", File("datasets { name: 'x' }")}), HasSubstr("datasets[0] ('x'): there is no format"));
-  EXPECT_THAT(Error({"--config", File("datasets { name: 'x' format: 'f' } datasets { name: 'x' format: 'f' }")}),
-              HasSubstr("'x' is given twice"));
-  EXPECT_EQ(Config({"--config", File("")}).workers, Config({}).workers);  // an empty file says nothing
+  EXPECT_THAT(Error({"--config", File("datasets { format: 'cifar10' }")}),
+              HasSubstr("datasets[0]: there is no name"));
+  EXPECT_THAT(Error({"--config", File("datasets { name: 'x' }")}),
+              HasSubstr("datasets[0] ('x'): there is no format"));
+  EXPECT_THAT(
+      Error({"--config",
+             File("datasets { name: 'x' format: 'f' } datasets { name: 'x' format: 'f' }")}),
+      HasSubstr("'x' is given twice"));
+  EXPECT_EQ(Config({"--config", File("")}).workers,
+            Config({}).workers);  // an empty file says nothing
 }
 
 TEST_F(ConfigTest, AFileThatCannotBeReadIsSaid) {
@@ -156,10 +167,13 @@ TEST_F(ConfigTest, WrongFlagsAreSaid) {
   EXPECT_THAT(Error({"--listen"}), HasSubstr("--listen"));
   EXPECT_THAT(Error({"--listen", "localhost:1", "localhost:2"}), HasSubstr("localhost:2"));
   for (const char* workers : {"0", "65", "-1", "x", "1.5", "99999999999999999999", "1 2", "0x2"}) {
-    EXPECT_THAT(Error({absl::StrCat("--workers=", workers)}), StartsWith("--workers: must be ")) << workers;
+    EXPECT_THAT(Error({absl::StrCat("--workers=", workers)}), StartsWith("--workers: must be "))
+        << workers;
   }
-  EXPECT_THAT(Error({"--log-level", "INFO"}), HasSubstr("--log-level: must be trace, debug, info, warn or error"));
-  EXPECT_THAT(Error({"--dataset", "a=f:/x", "--dataset", "a=f:/y"}), HasSubstr("'a' is given twice"));
+  EXPECT_THAT(Error({"--log-level", "INFO"}),
+              HasSubstr("--log-level: must be trace, debug, info, warn or error"));
+  EXPECT_THAT(Error({"--dataset", "a=f:/x", "--dataset", "a=f:/y"}),
+              HasSubstr("'a' is given twice"));
 }
 
 TEST_F(ConfigTest, WrongVariablesAreSaid) {
@@ -187,12 +201,14 @@ TEST_F(ConfigTest, DatasetsOnTheCommandLine) {
   EXPECT_EQ(generated->format, "synthetic-shapes");
   EXPECT_EQ(generated->path, "");
   for (const char* text : {"", "=", "=cifar10:/x", "name", "name=", "name=:/x", "name:cifar10"}) {
-    EXPECT_EQ(ParseDataset(text, "--dataset").status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_EQ(ParseDataset(text, "--dataset").status().code(), absl::StatusCode::kInvalidArgument)
+        << text;
   }
 }
 
 TEST_F(ConfigTest, RelativePathsBecomeAbsolute) {
-  const DaemonConfig config = Config({"--data-dir", "some/../where", "--dataset", "a=cifar10:data"});
+  const DaemonConfig config =
+      Config({"--data-dir", "some/../where", "--dataset", "a=cifar10:data"});
   const std::string here = std::filesystem::current_path().string();
   EXPECT_EQ(config.data_dir, here + "/where");
   EXPECT_EQ(config.datasets[0].path, here + "/data");
@@ -201,8 +217,8 @@ TEST_F(ConfigTest, RelativePathsBecomeAbsolute) {
 TEST_F(ConfigTest, HelpAndVersion) {
   const auto help = Parse({"--help"});
   ASSERT_TRUE(help.ok());
-  for (const char* flag : {"--config", "--listen", "--data-dir", "--workers", "--dataset", "--allow-insecure",
-                           "--log-level", "--version", "ANNEALD_LISTEN"}) {
+  for (const char* flag : {"--config", "--listen", "--data-dir", "--workers", "--dataset",
+                           "--allow-insecure", "--log-level", "--version", "ANNEALD_LISTEN"}) {
     EXPECT_THAT(help->print.value_or(""), HasSubstr(flag));
   }
   environment_["ANNEALD_WORKERS"] = "wrong";  // does not matter then
@@ -212,8 +228,8 @@ TEST_F(ConfigTest, HelpAndVersion) {
 }
 
 TEST_F(ConfigTest, TheEffectiveConfigurationCanBeGivenAgain) {
-  const DaemonConfig config = Config({"--listen", "unix:/a 'b'", "--data-dir", "/d", "--workers", "2", "--dataset",
-                                      "c=cifar10:/e\n/f", "--allow-insecure"});
+  const DaemonConfig config = Config({"--listen", "unix:/a 'b'", "--data-dir", "/d", "--workers",
+                                      "2", "--dataset", "c=cifar10:/e\n/f", "--allow-insecure"});
   environment_.clear();
   const DaemonConfig again = Config({"--config", File(config.ToTextProto())});
   EXPECT_EQ(again.ToTextProto(), config.ToTextProto());

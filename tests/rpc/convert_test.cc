@@ -35,8 +35,9 @@ TEST(ConvertTest, TheNumbersOfStatesAndReasonsAreThoseOfTheApi) {
 TEST(ConvertTest, JobIdsAreDecimalAndNothingElse) {
   EXPECT_EQ(ParseJobId("1"), 1);
   EXPECT_EQ(ParseJobId("9223372036854775807"), std::numeric_limits<int64_t>::max());
-  for (const char* text : {"", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "0x1", "9223372036854775808",
-                           "99999999999999999999999", "one", "\xD9\xA1", "1\n"}) {
+  for (const char* text :
+       {"", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "0x1", "9223372036854775808",
+        "99999999999999999999999", "one", "\xD9\xA1", "1\n"}) {
     EXPECT_EQ(ParseJobId(text), std::nullopt) << text;
   }
 }
@@ -55,7 +56,8 @@ TEST(ConvertTest, AJobWithEverything) {
   job.spec = SmallSpec("name").SerializeAsString();
   job.spec_sha256 = "abc";
   job.attempt_count = 2;
-  job.attempts = {{1, 2'000'000, 2'500'000, "INTERRUPTED", "print"}, {2, 2'600'000, 0, "", "print"}};
+  job.attempts = {{1, 2'000'000, 2'500'000, "INTERRUPTED", "print"},
+                  {2, 2'600'000, 0, "", "print"}};
   job.result = TrainingResult{{{"test_loss", 0.5}}, 7, 4, "sha"};
   const auto proto = ToProto(job);
   ASSERT_TRUE(proto.ok()) << proto.status();

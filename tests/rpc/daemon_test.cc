@@ -47,7 +47,8 @@ TEST(DataFolderTest, IsHeldByOneAndSaysByWhom) {
   const auto second = DataFolder::Open(folder.path());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(second.status()),
-              HasSubstr(absl::StrCat("the data folder ", folder.path(), " is in use by another anneald (pid ", getpid(),
+              HasSubstr(absl::StrCat("the data folder ", folder.path(),
+                                     " is in use by another anneald (pid ", getpid(),
                                      ", listening on unix:/run/s 127.0.0.1:50551)")));
   // The attempt changed nothing.
   EXPECT_THAT(Content(folder.Join("anneald.lock")), HasSubstr("unix:/run/s"));
@@ -66,7 +67,8 @@ TEST(DataFolderTest, AShorterNoteLeavesNothingOfTheLongerOne) {
 TEST(DataFolderTest, WhatCannotBeAFolderIsSaid) {
   const TempFolder folder;
   std::ofstream(folder.Join("file")) << "x";
-  for (const std::string& path : {folder.Join("file"), folder.Join("file/data"), std::string("/proc/anneal")}) {
+  for (const std::string& path :
+       {folder.Join("file"), folder.Join("file/data"), std::string("/proc/anneal")}) {
     const auto data = DataFolder::Open(path);
     EXPECT_EQ(data.status().code(), absl::StatusCode::kFailedPrecondition) << path;
     EXPECT_THAT(Message(data.status()), HasSubstr("cannot make the")) << path;
@@ -93,8 +95,8 @@ class DaemonTest : public testing::Test {
   std::unique_ptr<v1::JobService::Stub> Jobs() {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return v1::JobService::NewStub(
-        grpc::CreateCustomChannel(config_.listen[0], grpc::InsecureChannelCredentials(), arguments));
+    return v1::JobService::NewStub(grpc::CreateCustomChannel(
+        config_.listen[0], grpc::InsecureChannelCredentials(), arguments));
   }
 
   TempFolder folder_;
@@ -155,7 +157,8 @@ TEST_F(DaemonTest, ASecondOneOnTheSameFolderIsRefused) {
   config_.listen = {"localhost:0"};
   const auto second = Start();
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Message(second.status()), HasSubstr(absl::StrCat("(pid ", getpid(), ", listening on unix:")));
+  EXPECT_THAT(Message(second.status()),
+              HasSubstr(absl::StrCat("(pid ", getpid(), ", listening on unix:")));
 }
 
 TEST_F(DaemonTest, APortInUseIsFoundBeforeAnyJobRuns) {
@@ -177,7 +180,8 @@ TEST_F(DaemonTest, ADataSetThatCannotBeReadIsNoObstacle) {
   *create.mutable_spec() = SmallSpec("job");
   create.mutable_spec()->mutable_training()->mutable_dataset()->set_name("cifar10");
   v1::CreateJobResponse created;
-  const grpc::Status status = RpcHarness::Call(*Jobs(), &v1::JobService::Stub::CreateJob, create, &created);
+  const grpc::Status status =
+      RpcHarness::Call(*Jobs(), &v1::JobService::Stub::CreateJob, create, &created);
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(status.error_message(), HasSubstr(folder_.Join("missing")));
 }

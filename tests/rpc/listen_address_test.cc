@@ -69,10 +69,11 @@ TEST(ListenAddressTest, TakesUnixSocketsAndLoopback) {
 }
 
 TEST(ListenAddressTest, RefusesOtherMachinesUnlessInsecureIsAllowed) {
-  for (const char* text : {"0.0.0.0:50551", "[::]:50551", "192.168.1.2:50551", "10.0.0.1:1", "example.org:50551",
-                           "128.0.0.1:50551", "126.255.255.255:50551", "[2001:db8::1]:50551", "[::2]:50551",
-                           "[::ffff:8.8.8.8]:50551", "localhost.example.org:1", "LOCALHOST.:1", "2130706433:1",
-                           "0:1", "127.1:1", "*:1"}) {
+  for (const char* text :
+       {"0.0.0.0:50551", "[::]:50551", "192.168.1.2:50551", "10.0.0.1:1", "example.org:50551",
+        "128.0.0.1:50551", "126.255.255.255:50551", "[2001:db8::1]:50551", "[::2]:50551",
+        "[::ffff:8.8.8.8]:50551", "localhost.example.org:1", "LOCALHOST.:1", "2130706433:1", "0:1",
+        "127.1:1", "*:1"}) {
     const auto address = ParseListenAddress(text, false);
     EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(Message(address.status()), HasSubstr("plain text")) << text;
@@ -82,16 +83,32 @@ TEST(ListenAddressTest, RefusesOtherMachinesUnlessInsecureIsAllowed) {
 }
 
 TEST(ListenAddressTest, RefusesWhatIsNoAddress) {
-  for (const std::string& text :
-       {std::string(), std::string("localhost"), std::string(":50551"), std::string("localhost:"),
-        std::string("localhost:x"), std::string("localhost:65536"), std::string("localhost:-1"),
-        std::string("localhost:1 "), std::string("localhost:000080"), std::string("::1:50551"),
-        std::string("[::1]"), std::string("[::1:50551"), std::string("[localhost]:1"), std::string("[]:1"),
-        std::string("a b:1"), std::string("a,b:1"), std::string("http://localhost:1"), std::string("unix:"),
-        std::string("unix:/run/"), std::string("unix:a\0b", 8), std::string("\xFF\xFE:1"), std::string("\0:1", 3),
-        std::string(100'000, 'a')}) {
+  for (const std::string& text : {std::string(),
+                                  std::string("localhost"),
+                                  std::string(":50551"),
+                                  std::string("localhost:"),
+                                  std::string("localhost:x"),
+                                  std::string("localhost:65536"),
+                                  std::string("localhost:-1"),
+                                  std::string("localhost:1 "),
+                                  std::string("localhost:000080"),
+                                  std::string("::1:50551"),
+                                  std::string("[::1]"),
+                                  std::string("[::1:50551"),
+                                  std::string("[localhost]:1"),
+                                  std::string("[]:1"),
+                                  std::string("a b:1"),
+                                  std::string("a,b:1"),
+                                  std::string("http://localhost:1"),
+                                  std::string("unix:"),
+                                  std::string("unix:/run/"),
+                                  std::string("unix:a\0b", 8),
+                                  std::string("\xFF\xFE:1"),
+                                  std::string("\0:1", 3),
+                                  std::string(100'000, 'a')}) {
     for (const bool allow_insecure : {false, true}) {
-      EXPECT_EQ(ParseListenAddress(text, allow_insecure).status().code(), absl::StatusCode::kInvalidArgument)
+      EXPECT_EQ(ParseListenAddress(text, allow_insecure).status().code(),
+                absl::StatusCode::kInvalidArgument)
           << text.substr(0, 100);
     }
   }
@@ -109,13 +126,15 @@ TEST(CheckListenAddressTest, APortInUseIsSaid) {
   const Listener other;
   const absl::Status status = CheckListenAddress(Parsed(absl::StrCat("localhost:", other.port())));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Message(status), HasSubstr(absl::StrCat("cannot listen on 127.0.0.1:", other.port(), ": the port is in use")));
+  EXPECT_THAT(Message(status), HasSubstr(absl::StrCat("cannot listen on 127.0.0.1:", other.port(),
+                                                      ": the port is in use")));
   EXPECT_TRUE(CheckListenAddress(Parsed("127.0.0.1:0")).ok());
 }
 
 TEST(CheckListenAddressTest, AnAddressOfAnotherMachineIsSaid) {
   // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
-  EXPECT_THAT(Message(CheckListenAddress(Parsed("192.0.2.1:50551", true))), HasSubstr("this machine has no such address"));
+  EXPECT_THAT(Message(CheckListenAddress(Parsed("192.0.2.1:50551", true))),
+              HasSubstr("this machine has no such address"));
 }
 
 TEST(CheckListenAddressTest, AStaleSocketIsRemovedAndALiveOneRefused) {
@@ -138,14 +157,17 @@ TEST(CheckListenAddressTest, AStaleSocketIsRemovedAndALiveOneRefused) {
 TEST(CheckListenAddressTest, OtherFilesAreLeftAlone) {
   const TempFolder folder;
   std::ofstream(folder.Join("file")) << "precious";
-  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("file")))), HasSubstr("not a socket"));
+  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("file")))),
+              HasSubstr("not a socket"));
   EXPECT_EQ(std::filesystem::file_size(folder.Join("file")), 8u);
   std::filesystem::create_directory(folder.Join("folder"));
-  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("folder")))), HasSubstr("not a socket"));
+  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("folder")))),
+              HasSubstr("not a socket"));
   // A link, even to a stale socket: what it points at belongs to somebody else.
   { const Listener gone(folder.Join("target")); }
   std::filesystem::create_symlink(folder.Join("target"), folder.Join("link"));
-  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("link")))), HasSubstr("not a socket"));
+  EXPECT_THAT(Message(CheckListenAddress(Parsed("unix:" + folder.Join("link")))),
+              HasSubstr("not a socket"));
   EXPECT_TRUE(std::filesystem::exists(folder.Join("target")));
 }
 

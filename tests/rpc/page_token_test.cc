@@ -39,7 +39,8 @@ TEST(PageTokenTest, RefusesEverySingleChangedCharacter) {
       if (token[i] == c) continue;
       std::string changed = token;
       changed[i] = c;
-      EXPECT_EQ(DecodePageToken("query", changed, 1).status().code(), absl::StatusCode::kInvalidArgument)
+      EXPECT_EQ(DecodePageToken("query", changed, 1).status().code(),
+                absl::StatusCode::kInvalidArgument)
           << changed;
     }
   }
@@ -50,7 +51,8 @@ TEST(PageTokenTest, RefusesWhatIsNoToken) {
   for (const std::string& garbage :
        {std::string(), std::string("x"), token + token, token + "=", token + "A", token.substr(1),
         token.substr(0, token.size() - 1), std::string(1'000'000, 'A'), std::string("\0\xFF", 2)}) {
-    EXPECT_EQ(DecodePageToken("query", garbage, 1).status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(DecodePageToken("query", garbage, 1).status().code(),
+              absl::StatusCode::kInvalidArgument);
   }
   EXPECT_FALSE(DecodePageToken("query", token, 2).ok());  // of another shape
 }

@@ -1,4 +1,5 @@
-// The services behind a real gRPC server on a port of its own, with a scripted engine and a real scheduler.
+// The services behind a real gRPC server on a port of its own, with a scripted engine and a real
+// scheduler.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -38,16 +39,19 @@ namespace anneal {
 inline v1::JobSpec SmallSpec(const std::string& name, int64_t epochs = 1) {
   v1::JobSpec spec;
   const bool parsed = google::protobuf::TextFormat::ParseFromString(
-      absl::StrCat("name: '", name, "' training { dataset { name: 'synthetic-shapes' }",
-                   " input { rescale { factor: 0.00392156862745098 } } network { layers { flatten {} }",
-                   " layers { dense { units: 10 activation: SOFTMAX } } }",
-                   " loss { sparse_categorical_crossentropy {} } optimizer { sgd {} } epochs: ", epochs, " }"),
+      absl::StrCat(
+          "name: '", name, "' training { dataset { name: 'synthetic-shapes' }",
+          " input { rescale { factor: 0.00392156862745098 } } network { layers { flatten {} }",
+          " layers { dense { units: 10 activation: SOFTMAX } } }",
+          " loss { sparse_categorical_crossentropy {} } optimizer { sgd {} } epochs: ", epochs,
+          " }"),
       &spec);
   EXPECT_TRUE(parsed);
   return spec;
 }
 
-inline std::vector<google::rpc::BadRequest::FieldViolation> ViolationsOf(const grpc::Status& status) {
+inline std::vector<google::rpc::BadRequest::FieldViolation> ViolationsOf(
+    const grpc::Status& status) {
   google::rpc::Status details;
   EXPECT_TRUE(details.ParseFromString(status.error_details()));
   EXPECT_EQ(details.code(), static_cast<int>(status.error_code()));
@@ -93,8 +97,8 @@ class RpcHarness {
     identity.data_dir = "/data/anneal";
     identity.workers = workers;
     identity.start_time_us = ManualClock::kStartUs;
-    auto server =
-        RpcServer::Create(store, *scheduler_, bus_, engine_, datasets_, {address}, std::move(identity));
+    auto server = RpcServer::Create(store, *scheduler_, bus_, engine_, datasets_, {address},
+                                    std::move(identity));
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     channel_ = Connect();
@@ -119,7 +123,8 @@ class RpcHarness {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(max_receive_bytes);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(server_->listening()[0], grpc::InsecureChannelCredentials(), arguments);
+    return grpc::CreateCustomChannel(server_->listening()[0], grpc::InsecureChannelCredentials(),
+                                     arguments);
   }
 
   // Every call has a deadline, so that a test that would hang fails.
@@ -129,7 +134,8 @@ class RpcHarness {
 
   template <typename Stub, typename Request, typename Response>
   static grpc::Status Call(Stub& stub,
-                           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                        Response*),
                            const Request& request, Response* response) {
     grpc::ClientContext context;
     SetDeadline(context);

@@ -25,12 +25,12 @@ using testing::HasSubstr;
 
 using RpcServerTest = FakeStoreRpcTest;
 
-grpc::health::v1::HealthCheckResponse::ServingStatus Health(const std::shared_ptr<grpc::Channel>& channel,
-                                                            grpc::Status* status) {
+grpc::health::v1::HealthCheckResponse::ServingStatus Health(
+    const std::shared_ptr<grpc::Channel>& channel, grpc::Status* status) {
   const auto stub = grpc::health::v1::Health::NewStub(channel);
   grpc::health::v1::HealthCheckResponse response;
-  *status = RpcHarness::Call(*stub, &grpc::health::v1::Health::Stub::Check, grpc::health::v1::HealthCheckRequest(),
-                             &response);
+  *status = RpcHarness::Call(*stub, &grpc::health::v1::Health::Stub::Check,
+                             grpc::health::v1::HealthCheckRequest(), &response);
   return response.status();
 }
 
@@ -43,15 +43,16 @@ TEST_F(RpcServerTest, IsHealthyWhileItServes) {
   EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
 }
 
-// The messages of grpc.reflection.v1alpha by hand (its protos are not installed): ServerReflectionRequest.list_services
-// is field 7, a string; the answer names every service as a string.
+// The messages of grpc.reflection.v1alpha by hand (its protos are not installed):
+// ServerReflectionRequest.list_services is field 7, a string; the answer names every service as a
+// string.
 TEST_F(RpcServerTest, ReflectionListsTheServices) {
   grpc::GenericStub stub(rpc_.channel());
   grpc::ClientContext context;
   RpcHarness::SetDeadline(context);
   grpc::CompletionQueue queue;
-  const auto call =
-      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
   void* tag = nullptr;
   bool ok = false;
   const auto step = [&] { return queue.Next(&tag, &ok) && ok; };
@@ -66,9 +67,10 @@ TEST_F(RpcServerTest, ReflectionListsTheServices) {
   std::vector<grpc::Slice> slices;
   ASSERT_TRUE(answer.Dump(&slices).ok());
   std::string bytes;
-  for (const grpc::Slice& part : slices) bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
-  for (const char* service : {"anneal.v1.JobService", "anneal.v1.DatasetService", "anneal.v1.ServerService",
-                              "grpc.health.v1.Health"}) {
+  for (const grpc::Slice& part : slices)
+    bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
+  for (const char* service : {"anneal.v1.JobService", "anneal.v1.DatasetService",
+                              "anneal.v1.ServerService", "grpc.health.v1.Health"}) {
     EXPECT_THAT(bytes, HasSubstr(service));
   }
   call->WritesDone(nullptr);
@@ -90,8 +92,9 @@ TEST_F(RpcServerTest, TellsAboutItself) {
   rpc_.Submit("waits");
   const auto stub = v1::ServerService::NewStub(rpc_.channel());
   v1::ServerInfo info;
-  ASSERT_TRUE(
-      RpcHarness::Call(*stub, &v1::ServerService::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+  ASSERT_TRUE(RpcHarness::Call(*stub, &v1::ServerService::Stub::GetServerInfo,
+                               v1::GetServerInfoRequest(), &info)
+                  .ok());
   EXPECT_EQ(info.version(), kVersion);
   EXPECT_EQ(info.build(), kBuild);
   EXPECT_EQ(info.fingerprint(), "fake on auto");
@@ -110,8 +113,8 @@ TEST_F(RpcServerTest, ListsDataSetsAlsoThoseThatCannotBeRead) {
   ASSERT_TRUE(rpc_.datasets().Register("broken", "cifar10", "/no/such\xFF/folder").ok());
   const auto stub = v1::DatasetService::NewStub(rpc_.channel());
   v1::ListDatasetsResponse list;
-  const grpc::Status status =
-      RpcHarness::Call(*stub, &v1::DatasetService::Stub::ListDatasets, v1::ListDatasetsRequest(), &list);
+  const grpc::Status status = RpcHarness::Call(*stub, &v1::DatasetService::Stub::ListDatasets,
+                                               v1::ListDatasetsRequest(), &list);
   ASSERT_TRUE(status.ok()) << status.error_message();
   ASSERT_EQ(list.datasets_size(), 2);
   EXPECT_EQ(list.datasets(0).name(), "broken");
@@ -128,8 +131,9 @@ TEST_F(RpcServerTest, ListsDataSetsAlsoThoseThatCannotBeRead) {
 
 TEST_F(RpcServerTest, BytesThatAreNoMessageAreAnError) {
   grpc::GenericStub stub(rpc_.channel());
-  for (const std::string method : {"/anneal.v1.JobService/CreateJob", "/anneal.v1.JobService/WatchJob",
-                                   "/anneal.v1.JobService/NoSuchMethod", "/no.such.Service/X"}) {
+  for (const std::string method :
+       {"/anneal.v1.JobService/CreateJob", "/anneal.v1.JobService/WatchJob",
+        "/anneal.v1.JobService/NoSuchMethod", "/no.such.Service/X"}) {
     grpc::ClientContext context;
     RpcHarness::SetDeadline(context);
     grpc::CompletionQueue queue;
@@ -152,7 +156,8 @@ class RpcServerListenTest : public RpcServerTest {
   absl::StatusOr<std::unique_ptr<RpcServer>> Listen(const std::vector<std::string>& texts) {
     std::vector<ListenAddress> addresses;
     for (const std::string& text : texts) addresses.push_back(*ParseListenAddress(text, false));
-    return RpcServer::Create(store_, rpc_.scheduler(), rpc_.bus(), rpc_.engine(), rpc_.datasets(), addresses, {});
+    return RpcServer::Create(store_, rpc_.scheduler(), rpc_.bus(), rpc_.engine(), rpc_.datasets(),
+                             addresses, {});
   }
 
   TempFolder folder_;
@@ -174,8 +179,10 @@ TEST_F(RpcServerListenTest, OnASocketAndAPortAtOnce) {
         << address << ": " << status.error_message();
   }
   // A second one gets neither.
-  EXPECT_THAT(std::string(Listen({"unix:" + path}).status().message()), HasSubstr("another process listens"));
-  EXPECT_THAT(std::string(Listen({(*server)->listening()[1]}).status().message()), HasSubstr("the port is in use"));
+  EXPECT_THAT(std::string(Listen({"unix:" + path}).status().message()),
+              HasSubstr("another process listens"));
+  EXPECT_THAT(std::string(Listen({(*server)->listening()[1]}).status().message()),
+              HasSubstr("the port is in use"));
   (*server)->Stop(0);
   server->reset();
   EXPECT_FALSE(std::filesystem::exists(path));

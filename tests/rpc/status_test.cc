@@ -18,8 +18,8 @@ TEST(StatusTest, OkIsOk) { EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok()); }
 
 TEST(StatusTest, KeepsCodeAndTextAndNamesTheCodeAsReason) {
   for (int code = 1; code <= 16; ++code) {
-    const grpc::Status status =
-        ToGrpcStatus(absl::Status(static_cast<absl::StatusCode>(code), absl::StrCat("text ", code)));
+    const grpc::Status status = ToGrpcStatus(
+        absl::Status(static_cast<absl::StatusCode>(code), absl::StrCat("text ", code)));
     EXPECT_EQ(static_cast<int>(status.error_code()), code);
     EXPECT_EQ(status.error_message(), absl::StrCat("text ", code));
     EXPECT_EQ(ReasonOf(status), absl::StatusCodeToString(static_cast<absl::StatusCode>(code)));
@@ -34,7 +34,8 @@ TEST(StatusTest, CarriesAReason) {
 }
 
 TEST(StatusTest, OneViolationIsTheMessage) {
-  const grpc::Status status = ToGrpcStatus(InvalidRequest("training.epochs", "must be at least 1, is 0"));
+  const grpc::Status status =
+      ToGrpcStatus(InvalidRequest("training.epochs", "must be at least 1, is 0"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(status.error_message(), "training.epochs: must be at least 1, is 0");
   EXPECT_EQ(ReasonOf(status), "INVALID_REQUEST");
@@ -50,8 +51,8 @@ TEST(StatusTest, TheMessageNamesTheFirstFewAndTheDetailsAll) {
   EXPECT_THAT(FieldsOf(status), ElementsAre("a", "b", "c", "d", "e"));
 }
 
-// A peer takes 8 KB of trailers. The sizes as in RFC 9113, 6.5.2: name, value and 32 bytes an entry; a binary value is
-// base64.
+// A peer takes 8 KB of trailers. The sizes as in RFC 9113, 6.5.2: name, value and 32 bytes an
+// entry; a binary value is base64.
 TEST(StatusTest, FitsIntoTrailersWhateverIsInIt) {
   std::vector<std::vector<Violation>> cases;
   cases.emplace_back();
@@ -83,7 +84,8 @@ TEST(StatusTest, FitsIntoTrailersWhateverIsInIt) {
 
 TEST(StatusTest, AMessageThatIsNotUtf8Arrives) {
   EXPECT_EQ(ToGrpcStatus(absl::InternalError("file \xFF")).error_message(), "file \xEF\xBF\xBD");
-  EXPECT_LE(ToGrpcStatus(absl::InternalError(std::string(100'000, 'x'))).error_message().size(), 1000u);
+  EXPECT_LE(ToGrpcStatus(absl::InternalError(std::string(100'000, 'x'))).error_message().size(),
+            1000u);
 }
 
 }  // namespace

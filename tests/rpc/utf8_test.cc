@@ -11,7 +11,8 @@ constexpr char kReplacement[] = "\xEF\xBF\xBD";
 
 TEST(Utf8Test, KeepsWhatIsWellFormed) {
   // One to four bytes, the first and last code point of each length, and zero.
-  const std::string text("a\0\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 21);
+  const std::string text(
+      "a\0\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 21);
   EXPECT_EQ(ToUtf8(text), text);
   EXPECT_EQ(ToUtf8(""), "");
 }
@@ -19,13 +20,13 @@ TEST(Utf8Test, KeepsWhatIsWellFormed) {
 TEST(Utf8Test, ReplacesEveryByteThatIsNot) {
   const std::string r = kReplacement;
   EXPECT_EQ(ToUtf8("a\xFFz"), "a" + r + "z");
-  EXPECT_EQ(ToUtf8("\x80"), r);                        // a lone continuation
-  EXPECT_EQ(ToUtf8("\xC3"), r);                        // cut off
+  EXPECT_EQ(ToUtf8("\x80"), r);  // a lone continuation
+  EXPECT_EQ(ToUtf8("\xC3"), r);  // cut off
   EXPECT_EQ(ToUtf8("\xC3z"), r + "z");
-  EXPECT_EQ(ToUtf8("\xE2\x82"), r + r);                // cut off
-  EXPECT_EQ(ToUtf8("\xC0\xAF"), r + r);                // overlong
-  EXPECT_EQ(ToUtf8("\xE0\x80\xAF"), r + r + r);        // overlong
-  EXPECT_EQ(ToUtf8("\xED\xA0\x80"), r + r + r);        // a surrogate
+  EXPECT_EQ(ToUtf8("\xE2\x82"), r + r);                  // cut off
+  EXPECT_EQ(ToUtf8("\xC0\xAF"), r + r);                  // overlong
+  EXPECT_EQ(ToUtf8("\xE0\x80\xAF"), r + r + r);          // overlong
+  EXPECT_EQ(ToUtf8("\xED\xA0\x80"), r + r + r);          // a surrogate
   EXPECT_EQ(ToUtf8("\xF4\x90\x80\x80"), r + r + r + r);  // beyond U+10FFFF
   EXPECT_EQ(ToUtf8("\xF5"), r);
 }
