@@ -9,6 +9,7 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
@@ -26,6 +27,9 @@ constexpr int kMaxReceiveBytes = static_cast<int>(kMaxSpecBytes) + (1 << 20);
 constexpr int kKeepaliveTimeMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kMinClientPingIntervalMs = 10'000;  // clients ask in the same way
+
+// Reflection is the one service here that holds a thread for every call: so many at a time.
+constexpr int kMaxReflectionThreads = 16;
 
 constexpr int64_t kDefaultGraceUs = 2'000'000;
 
@@ -60,6 +64,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinClientPingIntervalMs);
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  grpc::ResourceQuota quota("anneald");
+  quota.SetMaxThreads(kMaxReflectionThreads);
+  builder.SetResourceQuota(quota);
   builder.RegisterService(&server->job_service_);
   builder.RegisterService(&server->dataset_service_);
   builder.RegisterService(&server->server_service_);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -149,6 +150,53 @@ TEST_F(RpcServerTest, BytesThatAreNoMessageAreAnError) {
     EXPECT_FALSE(status.ok()) << method;
   }
   EXPECT_FALSE(rpc_.Submit("still alive").empty());
+}
+
+int Threads() {
+  int threads = 0;
+  for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
+    ++threads;
+  return threads;
+}
+
+// Reflection holds a thread a call; its calls must not use up the machine, nor keep others out.
+TEST_F(RpcServerTest, ManyReflectionStreamsHoldFewThreads) {
+  rpc_.Submit("before");
+  const int before = Threads();
+  constexpr int kStreams = 300;
+  int answered = 0;
+  grpc::GenericStub stub(rpc_.channel());
+  grpc::CompletionQueue queue;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::GenericClientAsyncReaderWriter>> calls;
+  void* tag = nullptr;
+  bool ok = false;
+  for (int i = 0; i < kStreams; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    RpcHarness::SetDeadline(*contexts.back());
+    calls.push_back(
+        stub.PrepareCall(contexts.back().get(),
+                         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue));
+    // One question and its answer: then the call is where it holds its thread, or was turned away.
+    calls.back()->StartCall(nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    const grpc::Slice question("\x3A\x01*");
+    calls.back()->Write(grpc::ByteBuffer(&question, 1), nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    grpc::ByteBuffer answer;
+    calls.back()->Read(&answer, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    answered += ok ? 1 : 0;
+  }
+  EXPECT_GE(answered, 1);
+  EXPECT_FALSE(rpc_.Submit("beside").empty());
+  EXPECT_LT(Threads(), before + 100);
+  for (const auto& context : contexts) context->TryCancel();
+  std::vector<grpc::Status> statuses(kStreams);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    calls[i]->Finish(&statuses[i], nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+  }
 }
 
 class RpcServerListenTest : public RpcServerTest {
