@@ -29,7 +29,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr int kStopLimitSeconds = 9;
+constexpr int kStopLimitSeconds = 7;
 
 // One alone makes it worse: glibc adapts the other. Without both, every large tensor is a fresh
 // mapping whose pages fault in one by one.

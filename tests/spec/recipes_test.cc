@@ -21,7 +21,7 @@ using testing::Not;
 
 // Recipes that show an unwise thing, and a word of the warning about it.
 const std::map<std::string, std::string> kUnwiseOnPurpose = {
-    {"cifar10-cnn-selu", "alpha_dropout"},
+    {"cifar10-cnn-selu", "alpha dropout"},
 };
 
 TEST(RecipesTest, EveryRecipeIsAcceptedAndWarnedAboutOnlyOnPurpose) {
