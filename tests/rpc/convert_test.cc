@@ -7,7 +7,7 @@
 #include <string>
 
 #include "server/core/strings.h"
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/small_spec.h"
 
 namespace anneal {
 namespace {

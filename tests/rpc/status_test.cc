@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/error_details.h"
 
 namespace anneal {
 namespace {

@@ -12,73 +12,26 @@
 #include <utility>
 #include <vector>
 
-#include <google/protobuf/text_format.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "absl/strings/str_cat.h"
 #include "anneal/v1/dataset_service.grpc.pb.h"
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "anneal/v1/server_service.grpc.pb.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 #include "server/data/dataset_registry.h"
 #include "server/rpc/rpc_server.h"
 #include "server/scheduler/event_bus.h"
 #include "server/scheduler/scheduler.h"
 #include "storage/sqlite_store.h"
+#include "tests/rpc/error_details.h"
+#include "tests/rpc/small_spec.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_store.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_folder.h"
 
 namespace anneal {
-
-// A valid spec on the generated data set.
-inline v1::JobSpec SmallSpec(const std::string& name, int64_t epochs = 1) {
-  v1::JobSpec spec;
-  const bool parsed = google::protobuf::TextFormat::ParseFromString(
-      absl::StrCat(
-          "name: '", name, "' training { dataset { name: 'synthetic-shapes' }",
-          " input { rescale { factor: 0.00392156862745098 } } network { layers { flatten {} }",
-          " layers { dense { units: 10 activation: SOFTMAX } } }",
-          " loss { sparse_categorical_crossentropy {} } optimizer { sgd {} } epochs: ", epochs,
-          " }"),
-      &spec);
-  EXPECT_TRUE(parsed);
-  return spec;
-}
-
-inline std::vector<google::rpc::BadRequest::FieldViolation> ViolationsOf(
-    const grpc::Status& status) {
-  google::rpc::Status details;
-  EXPECT_TRUE(details.ParseFromString(status.error_details()));
-  EXPECT_EQ(details.code(), static_cast<int>(status.error_code()));
-  EXPECT_EQ(details.message(), status.error_message());
-  google::rpc::BadRequest bad;
-  for (const auto& detail : details.details()) {
-    if (detail.Is<google::rpc::BadRequest>()) detail.UnpackTo(&bad);
-  }
-  return {bad.field_violations().begin(), bad.field_violations().end()};
-}
-
-inline std::vector<std::string> FieldsOf(const grpc::Status& status) {
-  std::vector<std::string> fields;
-  for (const auto& violation : ViolationsOf(status)) fields.push_back(violation.field());
-  return fields;
-}
-
-inline std::string ReasonOf(const grpc::Status& status) {
-  google::rpc::Status details;
-  EXPECT_TRUE(details.ParseFromString(status.error_details()));
-  google::rpc::ErrorInfo info;
-  for (const auto& detail : details.details()) {
-    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
-  }
-  EXPECT_EQ(info.domain(), "anneal");
-  return info.reason();
-}
 
 class RpcHarness {
  public:

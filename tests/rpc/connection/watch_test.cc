@@ -8,7 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "tests/rpc/watch_call.h"
+#include "absl/strings/str_cat.h"
+#include "tests/rpc/connection/watch_call.h"
 
 namespace anneal {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/rpc/watch_call.h"
+#include "tests/rpc/connection/watch_call.h"
 
 namespace anneal {
 namespace {

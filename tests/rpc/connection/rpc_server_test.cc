@@ -15,7 +15,7 @@
 
 #include "grpc/health/v1/health_service.grpc.pb.h"
 #include "server/core/version.h"
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/connection/rpc_harness.h"
 
 namespace anneal {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/connection/rpc_harness.h"
 
 namespace anneal {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "server/rpc/digest.h"
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/connection/rpc_harness.h"
 
 namespace anneal {
 namespace {

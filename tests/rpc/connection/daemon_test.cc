@@ -12,8 +12,9 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/data_folder.h"
-#include "tests/rpc/rpc_harness.h"
+#include "tests/rpc/connection/rpc_harness.h"
 
 namespace anneal {
 namespace {

@@ -6,7 +6,8 @@
 
 #include <string>
 
-#include "tests/rpc/rpc_harness.h"
+#include "absl/strings/str_cat.h"
+#include "tests/rpc/connection/rpc_harness.h"
 
 namespace anneal {
 namespace {
