@@ -16,6 +16,11 @@ constexpr int64_t kPageEvents = 256;
 constexpr size_t kMaxPendingEvents =
     256;  // published but not sent; a page read from the store comes on top
 
+// Nobody will see it.
+grpc::Status ClientWentAway() {
+  return grpc::Status(grpc::StatusCode::CANCELLED, "the client went away");
+}
+
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchJobResponse> {
  public:
   explicit RefusedWatch(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
@@ -32,7 +37,8 @@ WatchReactor* WatchReactor::Start(Store& store, EventBus& bus, WatchSet& watches
                                   int64_t after_sequence, bool progress) {
   auto* watch = new WatchReactor(store, watches, job, after_sequence);
   if (!watches.Add(watch)) {
-    watch->End(WithReason(absl::UnavailableError("the daemon is stopping"), "STOPPING"));
+    watch->End(
+        ToGrpcStatus(WithReason(absl::UnavailableError("the daemon is stopping"), "STOPPING")));
   }
   EventBus::Watcher watcher;
   watcher.on_event = [watch](const std::shared_ptr<const JobEvent>& event) {
@@ -56,7 +62,7 @@ WatchReactor::WatchReactor(Store& store, WatchSet& watches, JobId job, int64_t a
       after_sequence_(after_sequence),
       last_queued_(after_sequence) {}
 
-void WatchReactor::End(absl::Status status) {
+void WatchReactor::End(grpc::Status status) {
   {
     MutexLock lock(mutex_);
     if (!end_.has_value()) end_ = std::move(status);
@@ -64,13 +70,13 @@ void WatchReactor::End(absl::Status status) {
   Advance();
 }
 
-void WatchReactor::OnCancel() { End(absl::CancelledError("the client went away")); }
+void WatchReactor::OnCancel() { End(ClientWentAway()); }
 
 void WatchReactor::OnWriteDone(bool ok) {
   {
     MutexLock lock(mutex_);
     busy_ = false;
-    if (!ok && !end_.has_value()) end_ = absl::CancelledError("the client went away");
+    if (!ok && !end_.has_value()) end_ = ClientWentAway();
   }
   Advance();
 }
@@ -89,7 +95,7 @@ void WatchReactor::OnEvent(const std::shared_ptr<const JobEvent>& event) {
     if (event->sequence <= after_sequence_) {
       // The caller says that it has seen this one. Where it was the last there is nothing to wait
       // for.
-      if (IsLast(*event) && !end_.has_value()) end_ = absl::OkStatus();
+      if (IsLast(*event) && !end_.has_value()) end_ = grpc::Status::OK;
     } else if (behind_ || event->sequence <= last_queued_) {
       return;  // will be, or was, read from the store
     } else if (event->sequence != last_queued_ + 1 || pending_.size() >= kMaxPendingEvents) {
@@ -124,7 +130,7 @@ void WatchReactor::Advance() {
     Step step = Step::kNothing;
     std::shared_ptr<const JobEvent> event;
     std::shared_ptr<const ProgressSnapshot> progress;
-    absl::Status end;
+    grpc::Status end;
     {
       MutexLock lock(mutex_);
       if (busy_) return;
@@ -148,7 +154,7 @@ void WatchReactor::Advance() {
         StartWrite(&response_);  // OnWriteDone gives the turn on
         return;
       case Step::kFinish:
-        Finish(ToGrpcStatus(end));  // from here on `this` may be gone
+        Finish(std::move(end));  // from here on `this` may be gone
         return;
     }
   }
@@ -158,7 +164,7 @@ WatchReactor::Step WatchReactor::NextStep(std::shared_ptr<const JobEvent>& event
                                           std::shared_ptr<const ProgressSnapshot>& progress) {
   if (end_.has_value()) return Step::kFinish;
   if (sent_last_) {
-    end_ = absl::OkStatus();
+    end_ = grpc::Status::OK;
     return Step::kFinish;
   }
   if (!pending_.empty()) {
@@ -201,7 +207,7 @@ void WatchReactor::ReadPage() {
 
   MutexLock lock(mutex_);
   if (!end.ok()) {
-    if (!end_.has_value()) end_ = std::move(end);
+    if (!end_.has_value()) end_ = ToGrpcStatus(end);
     return;
   }
   for (JobEvent& event : *page) {
@@ -210,14 +216,14 @@ void WatchReactor::ReadPage() {
   }
   if (page->empty()) {
     if (ended) {
-      if (!end_.has_value()) end_ = absl::OkStatus();
+      if (!end_.has_value()) end_ = grpc::Status::OK;
       return;
     }
     if (published_before > last_queued_ && !end_.has_value()) {
       // Published before it was stored, which the store's callers promise never to do: better an
       // end than a busy loop.
-      end_ = absl::InternalError(absl::StrCat("event ", published_before, " of job ", job_,
-                                              " was published but is not stored"));
+      end_ = ToGrpcStatus(absl::InternalError(absl::StrCat(
+          "event ", published_before, " of job ", job_, " was published but is not stored")));
       return;
     }
   }

@@ -47,7 +47,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchJobResponse>
   static grpc::ServerWriteReactor<v1::WatchJobResponse>* Refuse(const absl::Status& status);
 
   // Ends the call with `status` as soon as no write is under way. The first End counts.
-  void End(absl::Status status);
+  void End(grpc::Status status);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -95,7 +95,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WatchJobResponse>
   std::shared_ptr<const ProgressSnapshot> progress_ ANNEAL_GUARDED_BY(mutex_);
   // The terminal event was handed to a write.
   bool sent_last_ ANNEAL_GUARDED_BY(mutex_) = false;
-  std::optional<absl::Status> end_ ANNEAL_GUARDED_BY(mutex_);
+  std::optional<grpc::Status> end_ ANNEAL_GUARDED_BY(mutex_);
 };
 
 }  // namespace anneal

@@ -1,5 +1,6 @@
 #include "server/rpc/watch_set.h"
 
+#include "server/rpc/status.h"
 #include "server/rpc/watch_reactor.h"
 
 namespace anneal {
@@ -17,10 +18,11 @@ void WatchSet::Remove(WatchReactor* watch) {
 }
 
 void WatchSet::Close(const absl::Status& status) {
+  const grpc::Status end = ToGrpcStatus(status);
   // Held throughout: a watch frees itself only after Remove.
   MutexLock lock(mutex_);
   closed_ = true;
-  for (WatchReactor* watch : watches_) watch->End(status);
+  for (WatchReactor* watch : watches_) watch->End(end);
 }
 
 size_t WatchSet::size() const {
