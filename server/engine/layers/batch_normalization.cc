@@ -2,6 +2,7 @@
 // batch variance.
 #include <utility>
 
+#include "server/engine/layers/gamma_and_beta.h"
 #include "server/engine/layers/layers.h"
 #include "server/spec/defaults.h"
 
@@ -10,17 +11,9 @@ namespace {
 
 struct NormalizationScratch final : LayerScratch {
   BatchStatistics statistics;
-  // Where the layer has no gamma or beta, their gradients are still computed (dx needs them) and
-  // end here.
-  at::Tensor gamma_gradient;
+  at::Tensor gamma_gradient;  // see GammaAndBeta
   at::Tensor beta_gradient;
 };
-
-v1::Initializer Constant(double value) {
-  v1::Initializer initializer;
-  initializer.mutable_constant()->set_value(value);
-  return initializer;
-}
 
 class BatchNormalization final : public Layer {
  public:
@@ -28,33 +21,25 @@ class BatchNormalization final : public Layer {
       : spec_(spec), features_(features) {}
 
   std::vector<ParameterSpec> Parameters() const override {
+    std::vector<ParameterSpec> parameters = GammaAndBeta::Parameters(spec_, features_);
     const Fans fans{features_, features_};
-    std::vector<ParameterSpec> parameters;
-    if (defaults::Scale(spec_))
-      parameters.push_back({"gamma", {features_}, true, Constant(1), fans});
-    if (defaults::Center(spec_))
-      parameters.push_back({"beta", {features_}, true, Constant(0), fans});
-    parameters.push_back({"moving_mean", {features_}, false, Constant(0), fans});
-    parameters.push_back({"moving_variance", {features_}, false, Constant(1), fans});
+    parameters.push_back({"moving_mean", {features_}, false, ConstantInitializer(0), fans});
+    parameters.push_back({"moving_variance", {features_}, false, ConstantInitializer(1), fans});
     return parameters;
   }
 
   void Bind(std::vector<Parameter> parameters) override {
-    size_t next = 0;
-    if (defaults::Scale(spec_)) gamma_ = std::move(parameters[next++]);
-    if (defaults::Center(spec_)) beta_ = std::move(parameters[next++]);
-    moving_mean_ = std::move(parameters[next++]);
-    moving_variance_ = std::move(parameters[next++]);
+    const size_t next = affine_.Bind(spec_, parameters);
+    moving_mean_ = std::move(parameters[next]);
+    moving_variance_ = std::move(parameters[next + 1]);
   }
 
   void Prepare(Kernels&, LayerIo& io, Mode) const override {
     auto scratch = std::make_unique<NormalizationScratch>();
     const auto options = moving_mean_.value.options();
     scratch->statistics = {at::zeros({features_}, options), at::zeros({features_}, options)};
-    scratch->gamma_gradient =
-        gamma_.gradient.defined() ? gamma_.gradient : at::zeros({features_}, options);
-    scratch->beta_gradient =
-        beta_.gradient.defined() ? beta_.gradient : at::zeros({features_}, options);
+    scratch->gamma_gradient = affine_.GammaGradient(features_, io.x);
+    scratch->beta_gradient = affine_.BetaGradient(features_, io.x);
     io.scratch = std::move(scratch);
   }
 
@@ -71,20 +56,19 @@ class BatchNormalization final : public Layer {
           .add_(defaults::Epsilon(spec_))
           .rsqrt_();
     }
-    kernels.Normalize(io.x, statistics, gamma_.value, beta_.value, io.y);
+    kernels.Normalize(io.x, statistics, affine_.gamma(), affine_.beta(), io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
     auto& scratch = static_cast<NormalizationScratch&>(*io.scratch);
-    kernels.NormalizeBackward(io.x, scratch.statistics, gamma_.value, io.dy, scratch.gamma_gradient,
-                              scratch.beta_gradient, io.dx);
+    kernels.NormalizeBackward(io.x, scratch.statistics, affine_.gamma(), io.dy,
+                              scratch.gamma_gradient, scratch.beta_gradient, io.dx);
   }
 
  private:
   const v1::BatchNormalization spec_;
   const int64_t features_;
-  Parameter gamma_;
-  Parameter beta_;
+  GammaAndBeta affine_;
   Parameter moving_mean_;
   Parameter moving_variance_;
 };

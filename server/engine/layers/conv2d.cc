@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "server/engine/layers/activated.h"
+#include "server/engine/layers/kernel_and_bias.h"
 #include "server/engine/layers/layers.h"
 #include "server/spec/defaults.h"
 
@@ -30,36 +31,18 @@ class Conv2D final : public Layer {
     const int64_t field = window_.kernel_height * window_.kernel_width;
     // Keras counts the filters of all groups.
     const Fans fans{field * channels_, field * spec_.filters()};
-    std::vector<ParameterSpec> parameters = {
-        {"kernel",
-         {window_.kernel_height, window_.kernel_width, channels_, spec_.filters()},
-         true,
-         defaults::KernelInitializer(spec_.kernel_initializer()),
-         fans,
-         spec_.kernel_regularizer(),
-         spec_.kernel_constraint()}};
-    if (defaults::UseBias(spec_)) {
-      parameters.push_back({"bias",
-                            {spec_.filters()},
-                            true,
-                            defaults::BiasInitializer(spec_.bias_initializer()),
-                            fans,
-                            spec_.bias_regularizer(),
-                            spec_.bias_constraint()});
-    }
-    return parameters;
+    return KernelAndBias::Parameters(
+        spec_, {window_.kernel_height, window_.kernel_width, channels_, spec_.filters()}, fans);
   }
 
-  void Bind(std::vector<Parameter> parameters) override {
-    kernel_ = std::move(parameters[0]);
-    if (parameters.size() > 1) bias_ = std::move(parameters[1]);
-  }
+  void Bind(std::vector<Parameter> parameters) override { weights_.Bind(std::move(parameters)); }
 
   void Prepare(Kernels& kernels, LayerIo& io, Mode mode) const override {
     auto scratch = std::make_unique<ConvolutionScratch>();
     scratch->convolution = kernels.MakeConvolution(
-        window_, {io.x, kernel_.value, bias_.value, io.y, io.dy, kernel_.gradient, bias_.gradient,
-                  io.dx, defaults::Groups(spec_)});
+        window_,
+        {io.x, weights_.kernel().value, weights_.bias().value, io.y, io.dy,
+         weights_.kernel().gradient, weights_.bias().gradient, io.dx, defaults::Groups(spec_)});
     scratch->pre_activation = activated_.AllocateInput(io, mode);
     io.scratch = std::move(scratch);
   }
@@ -81,8 +64,7 @@ class Conv2D final : public Layer {
   const int64_t channels_;  // of one group
   const Activated activated_;
   WindowGeometry window_;
-  Parameter kernel_;
-  Parameter bias_;
+  KernelAndBias weights_;
 };
 
 }  // namespace

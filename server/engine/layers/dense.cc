@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "server/engine/layers/activated.h"
+#include "server/engine/layers/kernel_and_bias.h"
 #include "server/engine/layers/layers.h"
-#include "server/spec/defaults.h"
 
 namespace anneal {
 namespace {
@@ -19,30 +19,10 @@ class Dense final : public Layer {
 
   std::vector<ParameterSpec> Parameters() const override {
     const Fans fans{features_, spec_.units()};
-    std::vector<ParameterSpec> parameters = {
-        {"kernel",
-         {features_, spec_.units()},
-         true,
-         defaults::KernelInitializer(spec_.kernel_initializer()),
-         fans,
-         spec_.kernel_regularizer(),
-         spec_.kernel_constraint()}};
-    if (defaults::UseBias(spec_)) {
-      parameters.push_back({"bias",
-                            {spec_.units()},
-                            true,
-                            defaults::BiasInitializer(spec_.bias_initializer()),
-                            fans,
-                            spec_.bias_regularizer(),
-                            spec_.bias_constraint()});
-    }
-    return parameters;
+    return KernelAndBias::Parameters(spec_, {features_, spec_.units()}, fans);
   }
 
-  void Bind(std::vector<Parameter> parameters) override {
-    kernel_ = std::move(parameters[0]);
-    if (parameters.size() > 1) bias_ = std::move(parameters[1]);
-  }
+  void Bind(std::vector<Parameter> parameters) override { weights_.Bind(std::move(parameters)); }
 
   void Prepare(Kernels&, LayerIo& io, Mode mode) const override {
     auto scratch = std::make_unique<DenseScratch>();
@@ -51,29 +31,28 @@ class Dense final : public Layer {
   }
 
   void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext&) const override {
-    kernels.Gemm(false, false, io.x, kernel_.value, io.y);
-    activated_.Forward(kernels, bias_.value, static_cast<DenseScratch&>(*io.scratch).pre_activation,
-                       io.y);
+    kernels.Gemm(false, false, io.x, weights_.kernel().value, io.y);
+    activated_.Forward(kernels, weights_.bias().value,
+                       static_cast<DenseScratch&>(*io.scratch).pre_activation, io.y);
   }
 
   void Backward(Kernels& kernels, LayerIo& io) const override {
     activated_.Backward(kernels, static_cast<DenseScratch&>(*io.scratch).pre_activation, io.y,
                         io.dy);
-    at::Tensor kernel_gradient = kernel_.gradient;
+    at::Tensor kernel_gradient = weights_.kernel().gradient;
     kernels.Gemm(true, false, io.x, io.dy, kernel_gradient);
-    if (bias_.gradient.defined()) {
-      at::Tensor bias_gradient = bias_.gradient;
+    if (weights_.bias().gradient.defined()) {
+      at::Tensor bias_gradient = weights_.bias().gradient;
       kernels.ColumnSums(io.dy, bias_gradient);
     }
-    if (io.dx.defined()) kernels.Gemm(false, true, io.dy, kernel_.value, io.dx);
+    if (io.dx.defined()) kernels.Gemm(false, true, io.dy, weights_.kernel().value, io.dx);
   }
 
  private:
   const v1::Dense spec_;
   const int64_t features_;
   const Activated activated_;
-  Parameter kernel_;
-  Parameter bias_;
+  KernelAndBias weights_;
 };
 
 }  // namespace
