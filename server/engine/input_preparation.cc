@@ -205,6 +205,7 @@ InputPreparation InputPreparation::Fit(
             MakeRandomTranslationStage(step.random_translation().height_factor(),
                                        step.random_translation().width_factor(), index));
         break;
+      case v1::InputStep::kSelectFeatures:
       case v1::InputStep::KIND_NOT_SET:
         break;  // not reached: validated
     }

@@ -153,7 +153,8 @@ void CheckStep(const FieldChecks& checks, const v1::InputStep& step, const Datas
       check_image(checks.In("random_translation"));
       return CheckTranslation(checks.In("random_translation"), step.random_translation());
     case v1::InputStep::kStandardize:
-    case v1::InputStep::kStandardizePerChannel: return;
+    case v1::InputStep::kStandardizePerChannel:
+    case v1::InputStep::kSelectFeatures: return;
     case v1::InputStep::KIND_NOT_SET:
       return checks.MissingKind("", v1::InputStep::descriptor()->FindOneofByName("kind"),
                                 "kind of step");
