@@ -51,6 +51,7 @@ class TextPrinter : public FollowSink {
         return Line(Paint("warning: " + Escape(event.warning()), Color::kYellow, session_.style()));
       case v1::JobEvent::kResult:
         return Line(ResultLine(event.result()));
+      case v1::JobEvent::kTrialEnd:
       case v1::JobEvent::KIND_NOT_SET:
         return;  // of a newer daemon
     }
