@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "server/engine/feature_selection.h"
 #include "server/engine/input_stages.h"
 
 namespace anneal {
@@ -138,18 +139,23 @@ InputPreparation InputPreparation::Fit(
     const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
     const std::vector<int64_t>& shape, const SampleRange& training) {
   InputPreparation fitted;
+  fitted.shape_ = shape;
   fitted.features_ = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-  Affine affine;          // not yet part of `fitted`
-  bool gathered = false;  // the affine map of the gathering is settled
+  std::vector<int64_t> shape_here = shape;  // of a sample, after the steps so far
+  Affine affine;                            // not yet part of `fitted`
+  bool gathered = false;                    // the affine map of the gathering is settled
 
   // Settles the affine map so far, because a step follows that is not affine.
+  const auto stages = [&]() -> auto& {
+    return fitted.selected_.defined() ? fitted.stages_after_selection_ : fitted.stages_;
+  };
   const auto settle = [&] {
     if (!gathered) {
       fitted.scale_ = ToTensor(affine.scale);
       fitted.shift_ = ToTensor(affine.shift);
       gathered = true;
     } else if (!affine.is_identity()) {
-      fitted.stages_.push_back(MakeAffineStage(ToTensor(affine.scale), ToTensor(affine.shift)));
+      stages().push_back(MakeAffineStage(ToTensor(affine.scale), ToTensor(affine.shift)));
     }
     affine = Affine();
   };
@@ -157,7 +163,7 @@ InputPreparation InputPreparation::Fit(
     if (!gathered) return MeasureBytes(training, fitted.features_);
     const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
     std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
-    return MeasureValues(training, shape, [&](int64_t first, at::Tensor& images) {
+    return MeasureValues(training, shape_here, [&](int64_t first, at::Tensor& images) {
       std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(first));
       fitted.Prepare(*kernels, *training.split, indices.data(), images);
     });
@@ -205,7 +211,15 @@ InputPreparation InputPreparation::Fit(
             MakeRandomTranslationStage(step.random_translation().height_factor(),
                                        step.random_translation().width_factor(), index));
         break;
-      case v1::InputStep::kSelectFeatures:
+      case v1::InputStep::kSelectFeatures: {
+        settle();
+        const int64_t k = step.select_features().k();
+        const std::vector<double> scores =
+            ScoreFeatures(step.select_features().score(), fitted.Rows(training));
+        fitted.selected_ = at::tensor(LargestScores(scores, k), at::kLong);
+        shape_here = {k};
+        break;
+      }
       case v1::InputStep::KIND_NOT_SET:
         break;  // not reached: validated
     }
@@ -215,8 +229,45 @@ InputPreparation InputPreparation::Fit(
   return fitted;
 }
 
+LabelledRows InputPreparation::Rows(const SampleRange& range) const {
+  LabelledRows rows;
+  rows.samples = range.count;
+  rows.features = features_;
+  const auto first = range.split->labels.begin() + range.begin;
+  rows.classes = 1 + *std::max_element(first, first + range.count);
+  rows.each = [this, range](const auto& use) {
+    const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
+    std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
+    for (int64_t done = 0; done < range.count; done += kFitRows) {
+      const int64_t count = std::min(kFitRows, range.count - done);
+      std::vector<int64_t> sizes = {count};
+      sizes.insert(sizes.end(), shape_.begin(), shape_.end());
+      at::Tensor images = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
+      std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(range.begin + done));
+      Prepare(*kernels, *range.split, indices.data(), images);
+      for (int64_t n = 0; n < count; ++n) {
+        use(range.split->labels[static_cast<size_t>(range.begin + done + n)],
+            images.data_ptr<float>() + n * features_);
+      }
+    }
+  };
+  return rows;
+}
+
 void InputPreparation::Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
                                at::Tensor& images, const AugmentationContext* augmentation) const {
+  if (!selected_.defined()) return PrepareAll(kernels, split, indices, images, augmentation);
+  std::vector<int64_t> sizes = {images.size(0)};
+  sizes.insert(sizes.end(), shape_.begin(), shape_.end());
+  at::Tensor all = at::empty(sizes, images.options());
+  PrepareAll(kernels, split, indices, all, augmentation);
+  at::index_select_out(images, all.flatten(1), 1, selected_.to(images.device()));
+  for (const auto& stage : stages_after_selection_) stage->Apply(images, augmentation);
+}
+
+void InputPreparation::PrepareAll(Kernels& kernels, const DatasetSplit& split,
+                                  const uint32_t* indices, at::Tensor& images,
+                                  const AugmentationContext* augmentation) const {
   kernels.GatherImages(split.images.data(), features_, indices, images.size(0), scale_, shift_,
                        images);
   for (const auto& stage : stages_) stage->Apply(images, augmentation);

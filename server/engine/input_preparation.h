@@ -9,6 +9,7 @@
 
 #include "anneal/v1/training.pb.h"
 #include "server/data/dataset.h"
+#include "server/engine/feature_selection.h"
 #include "server/engine/kernels/kernels.h"
 
 namespace anneal {
@@ -38,7 +39,8 @@ class InputPreparation {
   class Stage {
    public:
     virtual ~Stage() = default;
-    // In place on float32 [N, H, W, C]. `augmentation` is null outside training.
+    // In place on float32 [N, H, W, C] (after a selection [N, k]). `augmentation` is null outside
+    // training.
     virtual void Apply(at::Tensor& images, const AugmentationContext* augmentation) const = 0;
   };
 
@@ -47,8 +49,8 @@ class InputPreparation {
   static InputPreparation Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
                               const std::vector<int64_t>& shape, const SampleRange& training);
 
-  // images [N, H, W, C] on the kernels' device, from samples indices[0 .. N) of `split`.
-  // `augmentation` null: inference.
+  // images [N, H, W, C], or [N, k] where k features are selected, on the kernels' device, from
+  // samples indices[0 .. N) of `split`. `augmentation` null: inference.
   void Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
                at::Tensor& images, const AugmentationContext* augmentation = nullptr) const;
 
@@ -56,11 +58,23 @@ class InputPreparation {
   const at::Tensor& scale() const { return scale_; }
   const at::Tensor& shift() const { return shift_; }
 
+  // int64 [k] on the CPU, ascending: the selected features; undefined where all are used.
+  const at::Tensor& selected() const { return selected_; }
+
  private:
-  int64_t features_ = 0;
+  // Everything but the selection and what follows it.
+  void PrepareAll(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
+                  at::Tensor& images, const AugmentationContext* augmentation) const;
+  // The samples as prepared so far.
+  LabelledRows Rows(const SampleRange& range) const;
+
+  std::vector<int64_t> shape_;  // of a raw sample
+  int64_t features_ = 0;        // in it
   at::Tensor scale_;
   at::Tensor shift_;
   std::vector<std::shared_ptr<const Stage>> stages_;
+  at::Tensor selected_;
+  std::vector<std::shared_ptr<const Stage>> stages_after_selection_;
 };
 
 }  // namespace anneal

@@ -176,6 +176,15 @@ void Network::Forward(Workspace& workspace, const StepContext& step) const {
   }
 }
 
+void Network::Forward(Workspace& workspace, const StepContext& step,
+                      const std::function<void(size_t, const at::Tensor&)>& show) const {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i]->IsView(workspace.mode_)) continue;
+    layers_[i]->Forward(*kernels_, workspace.layers_[i], workspace.mode_, step);
+    show(i, workspace.layers_[i].y);
+  }
+}
+
 void Network::Backward(Workspace& workspace) const {
   for (size_t i = layers_.size(); i-- > first_trainable_;) {
     if (!layers_[i]->IsView(workspace.mode_)) layers_[i]->Backward(*kernels_, workspace.layers_[i]);

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -76,12 +77,17 @@ class Network {
   std::unique_ptr<Workspace> MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool) const;
 
   void Forward(Workspace& workspace, const StepContext& step) const;
+  // The same, and shows the output of every layer that is not only a view of the one before, with
+  // its index: valid during the call.
+  void Forward(Workspace& workspace, const StepContext& step,
+               const std::function<void(size_t layer, const at::Tensor& y)>& show) const;
   // After Forward in training and with output_gradient() filled: every gradient is overwritten.
   void Backward(Workspace& workspace) const;
 
   // float32 [n]: all trainable weights, 64-byte aligned each, padding between them zero and with
   // zero gradients.
   at::Tensor& parameters() { return parameters_; }
+  const at::Tensor& parameters() const { return parameters_; }
   at::Tensor& gradients() { return gradients_; }
   // float32 [n]: moving averages.
   at::Tensor& buffers() { return buffers_; }

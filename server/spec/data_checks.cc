@@ -11,6 +11,7 @@
 #include "server/spec/defaults.h"
 #include "server/spec/field_checks.h"
 #include "server/spec/limits.h"
+#include "server/spec/saturating.h"
 #include "server/spec/text.h"
 
 namespace anneal {
@@ -94,8 +95,10 @@ void CheckValidation(const v1::TrainingSpec& training, int64_t samples, Violatio
   switch (validation.source_case()) {
     case v1::Validation::kFraction:
       return HoldOutFraction(validation.fraction(), samples, checks, plan);
-    case v1::Validation::kFirst: return HoldOutFirst(validation.first(), samples, checks, plan);
-    case v1::Validation::kSplit: break;
+    case v1::Validation::kFirst:
+      return HoldOutFirst(validation.first(), samples, checks, plan);
+    case v1::Validation::kSplit:
+      break;
     case v1::Validation::SOURCE_NOT_SET:
       return checks.MissingKind("", v1::Validation::descriptor()->FindOneofByName("source"),
                                 "source");
@@ -109,6 +112,12 @@ void CheckValidation(const v1::TrainingSpec& training, int64_t samples, Violatio
                                      ", the split that is trained on; name another, "
                                      "or hold out a part of it with fraction or first"));
   }
+}
+
+int64_t Features(const DatasetInfo& dataset) {
+  int64_t features = 1;
+  for (const int64_t size : dataset.shape) features = SaturatingMultiply(features, size);
+  return features;
 }
 
 void CheckRescale(const FieldChecks& checks, const v1::Rescale& rescale) {
@@ -135,6 +144,22 @@ void CheckTranslation(const FieldChecks& checks, const v1::RandomTranslation& tr
   checks.Real("width_factor", translation.width_factor(), kShare, "a share of the width");
 }
 
+void CheckSelection(const FieldChecks& checks, const v1::SelectFeatures& select,
+                    const DatasetInfo* dataset) {
+  if (select.score() == v1::SelectFeatures::SCORE_UNSPECIFIED) {
+    checks.Add("score", "is missing; it is VARIANCE, MUTUAL_INFORMATION or F_SCORE");
+  } else {
+    checks.Enum("score", select.score(), v1::SelectFeatures::Score_descriptor());
+  }
+  constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+  if (!checks.Integer("k", select.k(), 1, kNoLimit, "the number of features to keep")) return;
+  if (dataset == nullptr) return;
+  const int64_t features = Features(*dataset);
+  if (select.k() <= features) return;
+  checks.Add("k", absl::StrCat("is ", select.k(), "; data set ", Quote(dataset->name), " has ",
+                               FormatCount(features), " features"));
+}
+
 // l2_normalize, random_flip and random_translation are about height, width and channels. `dataset`
 // is null where it is not known.
 void CheckStep(const FieldChecks& checks, const v1::InputStep& step, const DatasetInfo* dataset) {
@@ -144,17 +169,21 @@ void CheckStep(const FieldChecks& checks, const v1::InputStep& step, const Datas
                               Quote(dataset->name), " has ", FormatShape(dataset->shape)));
   };
   switch (step.kind_case()) {
-    case v1::InputStep::kRescale: return CheckRescale(checks.In("rescale"), step.rescale());
+    case v1::InputStep::kRescale:
+      return CheckRescale(checks.In("rescale"), step.rescale());
     case v1::InputStep::kL2Normalize:
       check_image(checks.In("l2_normalize"));
       return CheckL2Normalize(checks.In("l2_normalize"), step.l2_normalize());
-    case v1::InputStep::kRandomFlip: return check_image(checks.In("random_flip"));
+    case v1::InputStep::kRandomFlip:
+      return check_image(checks.In("random_flip"));
     case v1::InputStep::kRandomTranslation:
       check_image(checks.In("random_translation"));
       return CheckTranslation(checks.In("random_translation"), step.random_translation());
     case v1::InputStep::kStandardize:
     case v1::InputStep::kStandardizePerChannel:
-    case v1::InputStep::kSelectFeatures: return;
+      return;
+    case v1::InputStep::kSelectFeatures:
+      return CheckSelection(checks.In("select_features"), step.select_features(), dataset);
     case v1::InputStep::KIND_NOT_SET:
       return checks.MissingKind("", v1::InputStep::descriptor()->FindOneofByName("kind"),
                                 "kind of step");
@@ -167,10 +196,32 @@ void CheckInput(const v1::TrainingSpec& training, const DatasetInfo* dataset,
     violations.Add("training.input", absl::StrCat("has ", training.input_size(), " steps; at most ",
                                                   limits::kInputSteps));
   }
+  int selection = -1;
   for (int i = 0; i < training.input_size(); ++i) {
-    CheckStep(FieldChecks(absl::StrCat("training.input[", i, "]"), violations), training.input(i),
-              dataset);
+    const v1::InputStep& step = training.input(i);
+    const FieldChecks checks(absl::StrCat("training.input[", i, "]"), violations);
+    CheckStep(checks, step, dataset);
+    if (selection >= 0 && step.kind_case() != v1::InputStep::KIND_NOT_SET && !step.has_rescale() &&
+        !step.has_standardize()) {
+      checks.Add("", absl::StrCat("comes after training.input[", selection,
+                                  "].select_features, which leaves a vector; only rescale and "
+                                  "standardize may follow it"));
+    } else if (step.has_select_features()) {
+      selection = i;
+    }
   }
+}
+
+std::optional<std::vector<int64_t>> InputShape(const v1::TrainingSpec& training,
+                                               const std::optional<DatasetInfo>& dataset) {
+  for (const v1::InputStep& step : training.input()) {
+    if (!step.has_select_features()) continue;
+    const int64_t k = step.select_features().k();
+    const bool known = k >= 1 && dataset && k <= Features(*dataset);
+    return std::vector<int64_t>{known ? k : kUnknownSize};
+  }
+  if (!dataset) return std::nullopt;
+  return dataset->shape;
 }
 
 }  // namespace
@@ -194,6 +245,7 @@ DataPlan CheckData(const v1::TrainingSpec& training, const DatasetCatalog& catal
     }
   }
   CheckInput(training, plan.dataset ? &*plan.dataset : nullptr, violations);
+  plan.input_shape = InputShape(training, plan.dataset);
   return plan;
 }
 

@@ -16,7 +16,8 @@ namespace {
 void WarnAboutInput(const ValidatedSpec& spec, WarningList& warnings) {
   const v1::TrainingSpec& training = spec.training();
   for (const v1::InputStep& step : training.input()) {
-    if (!step.has_random_flip() && !step.has_random_translation()) return;
+    if (!step.has_random_flip() && !step.has_random_translation() && !step.has_select_features())
+      return;
   }
   for (const ResolvedLayer& layer : spec.layers()) {
     if (layer.layer->has_flatten()) continue;

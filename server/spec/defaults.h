@@ -23,6 +23,14 @@ inline std::string Monitor(const v1::EarlyStopping& s) {
   return s.monitor().empty() ? "val_loss" : s.monitor();
 }
 
+inline int64_t Samples(const v1::Diagnostics& s) { return s.has_samples() ? s.samples() : 1000; }
+inline double Power(const v1::Pruning::PolynomialSparsity& s) {
+  return s.has_power() ? s.power() : 3.0;
+}
+inline int64_t Frequency(const v1::Pruning::PolynomialSparsity& s) {
+  return s.has_frequency() ? s.frequency() : 100;
+}
+
 inline double LearningRate(const v1::Sgd& s) {
   return s.has_learning_rate() ? s.learning_rate() : 0.01;
 }

@@ -27,6 +27,12 @@ void CheckEarlyStopping(const FieldChecks& checks, const v1::TrainingSpec& train
   checks.Integer("start_from_epoch", stopping.start_from_epoch(), 0, kNoLimit, "a first epoch");
 }
 
+void CheckDiagnostics(const FieldChecks& checks, const v1::Diagnostics& diagnostics) {
+  checks.Integer("samples", defaults::Samples(diagnostics), 1, kNoLimit, "the number of samples");
+  checks.In("sparsity")
+      .Real("threshold", diagnostics.sparsity().threshold(), kNotNegative, "a threshold");
+}
+
 // "cuda:" and a number of at most three digits without a leading zero.
 bool IsCudaDevice(const std::string& device) {
   if (!absl::StartsWith(device, "cuda:")) return false;
@@ -50,6 +56,8 @@ void CheckRun(const v1::TrainingSpec& training, ViolationList& violations) {
                  "a batch size");
   checks.Integer("epochs", defaults::Epochs(training), 1, limits::kEpochs, "the number of epochs");
   if (training.has_early_stopping()) CheckEarlyStopping(checks.In("early_stopping"), training);
+  if (training.has_diagnostics())
+    CheckDiagnostics(checks.In("diagnostics"), training.diagnostics());
   CheckDevice(checks, training.device());
 }
 

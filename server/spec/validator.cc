@@ -23,6 +23,7 @@
 #include "server/spec/loss_checks.h"
 #include "server/spec/optimizer_checks.h"
 #include "server/spec/output_checks.h"
+#include "server/spec/pruning_checks.h"
 #include "server/spec/run_checks.h"
 #include "server/spec/shapes.h"
 #include "server/spec/summary.h"
@@ -80,12 +81,12 @@ void Validator::CheckNetwork(const v1::TrainingSpec& training, const DataPlan& p
                              std::vector<ResolvedLayer>& layers) {
   if (!CheckLayers(training.network(), violations_)) return;
   Expansion expansion = Expand(training.network(), violations_);
-  const Shape input = plan.dataset ? Shape(plan.dataset->shape) : std::nullopt;
-  const Shape output = InferShapes(input, expansion, violations_);
+  const Shape output = InferShapes(plan.input_shape, expansion, violations_);
   CheckOutputShape(training, expansion, output, plan.dataset ? &*plan.dataset : nullptr,
                    violations_);
   CheckEnd(training, expansion, violations_);
   CheckTrainable(expansion, violations_);
+  CheckPruning(training, expansion, plan.training_samples, violations_);
   if (CheckParameters(expansion.layers, violations_))
     CheckMemory(training, expansion.layers, violations_);
   layers = std::move(expansion.layers);

@@ -57,16 +57,20 @@ class Mutator {
         }
         return Mutate(*reflection.MutableMessage(&message, &field));
       }
-      case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.SetDouble(&message, &field, Real());
-      case FieldDescriptor::CPPTYPE_INT64: return reflection.SetInt64(&message, &field, Integer());
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return reflection.SetDouble(&message, &field, Real());
+      case FieldDescriptor::CPPTYPE_INT64:
+        return reflection.SetInt64(&message, &field, Integer());
       case FieldDescriptor::CPPTYPE_UINT64:
         return reflection.SetUInt64(&message, &field, static_cast<uint64_t>(Integer()));
       case FieldDescriptor::CPPTYPE_BOOL:
         return reflection.SetBool(&message, &field, Below(2) == 0);
       case FieldDescriptor::CPPTYPE_ENUM:
         return reflection.SetEnumValue(&message, &field, static_cast<int>(Below(23)) - 1);
-      case FieldDescriptor::CPPTYPE_STRING: return reflection.SetString(&message, &field, Text());
-      default: FAIL() << "a type of field that this test does not know: " << field.full_name();
+      case FieldDescriptor::CPPTYPE_STRING:
+        return reflection.SetString(&message, &field, Text());
+      default:
+        FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }
 
@@ -86,7 +90,10 @@ class Mutator {
         return reflection.SetRepeatedDouble(&message, &field, index, Real());
       case FieldDescriptor::CPPTYPE_INT64:
         return reflection.SetRepeatedInt64(&message, &field, index, Integer());
-      default: FAIL() << "a type of field that this test does not know: " << field.full_name();
+      case FieldDescriptor::CPPTYPE_STRING:
+        return reflection.SetRepeatedString(&message, &field, index, Text());
+      default:
+        FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }
 
@@ -99,9 +106,14 @@ class Mutator {
               message, &field, static_cast<int>(Below(static_cast<size_t>(size)))));
         return;
       }
-      case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.AddDouble(&message, &field, Real());
-      case FieldDescriptor::CPPTYPE_INT64: return reflection.AddInt64(&message, &field, Integer());
-      default: FAIL() << "a type of field that this test does not know: " << field.full_name();
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return reflection.AddDouble(&message, &field, Real());
+      case FieldDescriptor::CPPTYPE_INT64:
+        return reflection.AddInt64(&message, &field, Integer());
+      case FieldDescriptor::CPPTYPE_STRING:
+        return reflection.AddString(&message, &field, Text());
+      default:
+        FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }
 
