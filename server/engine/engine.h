@@ -59,7 +59,8 @@ class Engine {
   // build.
   virtual std::string Fingerprint(const std::string& device) const = 0;
 
-  // Trains from the beginning, on one thread (the caller's), until the end or until `stop` is
+  // Trains, or runs the learning-rate range test that the spec asks for, from the beginning, on one
+  // thread (the caller's), until the end or until `stop` is
   // requested, which is looked at before every batch. CANCELLED: `stop` was requested. Every other
   // end, the bad ones too (divergence, damaged data, no memory, an exception from a kernel), is an
   // outcome. Never throws.

@@ -21,6 +21,7 @@
 #include "server/core/version.h"
 #include "server/data/dataset_registry.h"
 #include "server/engine/engine.h"
+#include "server/engine/lr_range_test.h"
 #include "server/engine/trainer.h"
 
 namespace anneal {
@@ -130,9 +131,14 @@ class TorchEngine final : public Engine {
                                    " bytes and this machine has ", available,
                                    " bytes free; a smaller batch_size or network would fit"));
       }
-      return RunTraining(spec, *std::move(dataset),
-                         device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device), clock_,
-                         std::move(stop), observer, progress);
+      std::unique_ptr<Kernels> kernels =
+          device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device);
+      if (spec.proto().has_lr_range_test()) {
+        return RunLearningRateRangeTest(spec, *std::move(dataset), std::move(kernels), clock_,
+                                        std::move(stop), progress);
+      }
+      return RunTraining(spec, *std::move(dataset), std::move(kernels), clock_, std::move(stop),
+                         observer, progress);
     } catch (const std::exception& error) {
       if (IsOutOfMemory(error)) {
         return BadEnd(

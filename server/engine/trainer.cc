@@ -2,8 +2,6 @@
 // decided between epochs: validation, diagnostics, the learning rate on a plateau, early stopping.
 #include "server/engine/trainer.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -20,6 +18,7 @@
 #include "server/engine/evaluator.h"
 #include "server/engine/learning_rate_schedule.h"
 #include "server/engine/reduce_on_plateau.h"
+#include "server/engine/thread_settings.h"
 #include "server/engine/training_step.h"
 #include "server/spec/defaults.h"
 #include "server/spec/metric_names.h"
@@ -48,7 +47,7 @@ class Training {
         observer_(observer),
         progress_(progress),
         samples_(ChooseSamples(spec, *dataset_)),
-        step_(spec, samples_.train, std::move(kernels)),
+        step_(spec, training_, samples_.train, std::move(kernels)),
         network_(step_.network()),
         evaluator_(network_, step_.loss(), step_.preparation(), step_.top_k(), kEvaluationRows),
         diagnostics_(spec, network_, step_.preparation(), samples_.train) {
@@ -267,11 +266,7 @@ absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
                                             std::unique_ptr<Kernels> kernels, const Clock& clock,
                                             std::stop_token stop, TrainingObserver& observer,
                                             ProgressCell& progress) {
-  // Settings of this thread alone: one job, one core (parallelism is across jobs), so that the bits
-  // of a result do not depend on who calls.
-  at::set_num_threads(1);
-  at::globalContext().setFlushDenormal(true);
-  const at::NoGradGuard no_autograd;
+  const ThreadSettings settings;
   return Training(spec, std::move(dataset), std::move(kernels), clock, std::move(stop), observer,
                   progress)
       .Run();

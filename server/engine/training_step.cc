@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "server/engine/compute_path.h"
 #include "server/engine/shuffle.h"
@@ -46,9 +47,9 @@ TrainingSamples ChooseSamples(const ValidatedSpec& spec, const Dataset& dataset)
   return samples;
 }
 
-TrainingStep::TrainingStep(const ValidatedSpec& spec, const SampleRange& samples,
-                           std::unique_ptr<Kernels> kernels)
-    : training_(spec.training()),
+TrainingStep::TrainingStep(const ValidatedSpec& spec, v1::TrainingSpec training,
+                           const SampleRange& samples, std::unique_ptr<Kernels> kernels)
+    : training_(std::move(training)),
       samples_(samples),
       batch_size_(std::min(defaults::BatchSize(training_), samples.count)),
       network_(Network::Create(spec, std::move(kernels))),

@@ -37,9 +37,9 @@ TrainingSamples ChooseSamples(const ValidatedSpec& spec, const Dataset& dataset)
 // thread-safe.
 class TrainingStep {
  public:
-  // `samples`, and the split that they point into, must outlive it, as must `spec`. Fits the input
-  // preparation on them.
-  TrainingStep(const ValidatedSpec& spec, const SampleRange& samples,
+  // `training`: the spec's, or that with parts left out (pruning, diagnostics). The split that
+  // `samples` point into must outlive it. Fits the input preparation on them.
+  TrainingStep(const ValidatedSpec& spec, v1::TrainingSpec training, const SampleRange& samples,
                std::unique_ptr<Kernels> kernels);
 
   // Rows of a full batch: as the spec asks, at most the number of samples.
@@ -82,7 +82,7 @@ class TrainingStep {
   };
   Batch MakeBatch(int64_t rows);
 
-  const v1::TrainingSpec& training_;
+  const v1::TrainingSpec training_;
   const SampleRange samples_;
   const int64_t batch_size_;
   const std::unique_ptr<Network> network_;

@@ -7,6 +7,7 @@
 
 #include "anneal/v1/network.pb.h"
 #include "anneal/v1/optimizer.pb.h"
+#include "anneal/v1/search.pb.h"
 #include "anneal/v1/training.pb.h"
 
 namespace anneal::defaults {
@@ -29,6 +30,19 @@ inline double Power(const v1::Pruning::PolynomialSparsity& s) {
 }
 inline int64_t Frequency(const v1::Pruning::PolynomialSparsity& s) {
   return s.has_frequency() ? s.frequency() : 100;
+}
+
+inline double MinLearningRate(const v1::LearningRateRangeTest& s) {
+  return s.has_min_learning_rate() ? s.min_learning_rate() : 1e-5;
+}
+inline double MaxLearningRate(const v1::LearningRateRangeTest& s) {
+  return s.has_max_learning_rate() ? s.max_learning_rate() : 10.0;
+}
+inline double Smoothing(const v1::LearningRateRangeTest& s) {
+  return s.has_smoothing() ? s.smoothing() : 0.98;
+}
+inline double DivergenceFactor(const v1::LearningRateRangeTest& s) {
+  return s.has_divergence_factor() ? s.divergence_factor() : 4.0;
 }
 
 inline double LearningRate(const v1::Sgd& s) {

@@ -26,5 +26,7 @@ inline constexpr int64_t kMemoryBytes = int64_t{1} << 40;
 
 inline constexpr int64_t kBatchSize = 65'536;
 inline constexpr int64_t kEpochs = 1'000'000;
+inline constexpr int64_t kFewestRangeTestSteps = 10;
+inline constexpr int64_t kRangeTestSteps = 100'000;
 
 }  // namespace anneal::limits

@@ -21,6 +21,7 @@
 #include "server/spec/layer_checks.h"
 #include "server/spec/limits.h"
 #include "server/spec/loss_checks.h"
+#include "server/spec/lr_range_test_checks.h"
 #include "server/spec/optimizer_checks.h"
 #include "server/spec/output_checks.h"
 #include "server/spec/pruning_checks.h"
@@ -63,6 +64,7 @@ void Validator::CheckJob(const v1::JobSpec& spec) {
   if (!problem.empty()) checks.Add("name", std::move(problem));
   if (spec.kind_case() == v1::JobSpec::KIND_NOT_SET)
     checks.Add("training", "is missing; a job says what to train");
+  if (spec.has_lr_range_test()) CheckLearningRateRangeTest(spec.lr_range_test(), violations_);
 }
 
 DataPlan Validator::CheckTraining(const v1::TrainingSpec& training,

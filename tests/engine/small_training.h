@@ -50,14 +50,14 @@ inline Dataset SmallDataset() {
   return Dataset(info, std::move(splits));
 }
 
-// A spec on "small" with `fields` (text proto) inside `training`, and what every spec needs. Must
-// be valid.
-inline ValidatedSpec SmallSpec(const std::string& fields) {
+// A spec on "small" with `fields` (text proto) inside `training` and `beside` next to it, and what
+// every spec needs. Must be valid.
+inline ValidatedSpec SmallSpec(const std::string& fields, const std::string& beside = "") {
   v1::JobSpec spec;
   const std::string text =
       "name: 'test' training { dataset { name: 'small' } loss { sparse_categorical_crossentropy {} "
       "} " +
-      fields + " }";
+      fields + " } " + beside;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
   FakeCatalog catalog;
   catalog.Add(SmallDataset().info());
