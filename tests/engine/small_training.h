@@ -50,15 +50,16 @@ inline Dataset SmallDataset() {
   return Dataset(info, std::move(splits));
 }
 
-// A spec on "small" with `fields` (text proto) inside `training`, and what every spec needs. Must
-// be valid.
+// A spec on "small" with `fields` (text proto) inside `training`, and what every spec needs: the
+// loss is sparse_categorical_crossentropy where they name none. Must be valid.
 inline ValidatedSpec SmallSpec(const std::string& fields) {
   v1::JobSpec spec;
   const std::string text =
-      "name: 'test' training { dataset { name: 'small' } loss { sparse_categorical_crossentropy {} "
-      "} " +
-      fields + " }";
+      "name: 'test' training { dataset { name: 'small' } " + fields + " }";
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
+  if (!spec.training().has_loss()) {
+    spec.mutable_training()->mutable_loss()->mutable_sparse_categorical_crossentropy();
+  }
   FakeCatalog catalog;
   catalog.Add(SmallDataset().info());
   ValidationResult result = Validate(spec, catalog);
