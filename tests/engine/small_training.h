@@ -51,14 +51,16 @@ inline Dataset SmallDataset() {
 }
 
 // A spec on "small" with `fields` (text proto) inside `training` and `beside` next to it, and what
-// every spec needs. Must be valid.
+// every spec needs: the loss is sparse_categorical_crossentropy where they name none. Must be
+// valid.
 inline ValidatedSpec SmallSpec(const std::string& fields, const std::string& beside = "") {
   v1::JobSpec spec;
-  const std::string text =
-      "name: 'test' training { dataset { name: 'small' } loss { sparse_categorical_crossentropy {} "
-      "} " +
-      fields + " } " + beside;
+  const std::string text = "name: 'test' training { dataset { name: 'small' } " + fields + " } " +
+                           beside;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
+  if (!spec.training().has_loss()) {
+    spec.mutable_training()->mutable_loss()->mutable_sparse_categorical_crossentropy();
+  }
   FakeCatalog catalog;
   catalog.Add(SmallDataset().info());
   ValidationResult result = Validate(spec, catalog);

@@ -325,6 +325,109 @@ def record_constraints(out):
             out.write(f"{text};{flat(before)};{flat(after)}\n")
 
 
+ACTIVATION_INPUTS = [-30.0, -8.0, -6.0, -4.0, -3.0, -2.5, -1.0, -0.5, -0.1]
+ACTIVATION_INPUTS += [0.0, 0.1, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 6.0, 7.5]
+
+
+def activation_layers():
+    """Text proto of a layer: the Keras layer or function."""
+    functions = {
+        "LINEAR": "linear",
+        "RELU": "relu",
+        "RELU6": "relu6",
+        "LEAKY_RELU": "leaky_relu",
+        "ELU": "elu",
+        "SELU": "selu",
+        "CELU": "celu",
+        "GELU": "gelu",
+        "SILU": "silu",
+        "MISH": "mish",
+        "SOFTPLUS": "softplus",
+        "SOFTSIGN": "softsign",
+        "TANH": "tanh",
+        "SIGMOID": "sigmoid",
+        "HARD_SIGMOID": "hard_sigmoid",
+        "HARD_SILU": "hard_silu",
+        "EXPONENTIAL": "exponential",
+        "SOFTMAX": "softmax",
+        "LOG_SOFTMAX": "log_softmax",
+    }
+    layers = keras.layers
+    cases = {f"activation {{ function: {ours} }}": keras.activations.get(name) for ours, name in functions.items()}
+    cases |= {
+        "relu {}": layers.ReLU(),
+        # Not at a threshold itself: Keras documents f(threshold) = threshold and computes 0.
+        "relu { max_value: 2 negative_slope: 0.1 threshold: 0.75 }": layers.ReLU(2.0, 0.1, 0.75),
+        "relu { negative_slope: 0.25 }": layers.ReLU(negative_slope=0.25),
+        "relu { max_value: 2.5 }": layers.ReLU(2.5),
+        "relu { threshold: 2.25 }": layers.ReLU(threshold=2.25),
+        "leaky_relu {}": layers.LeakyReLU(),
+        "leaky_relu { negative_slope: 0.05 }": layers.LeakyReLU(0.05),
+        "prelu {}": layers.PReLU(),
+        "prelu { alpha_initializer { constant { value: 0.4 } } }": layers.PReLU(keras.initializers.Constant(0.4)),
+        "elu {}": layers.ELU(),
+        "elu { alpha: 0.6 }": layers.ELU(0.6),
+        "layer_normalization {}": layers.LayerNormalization(),
+        "layer_normalization { epsilon: 2 center: false }": layers.LayerNormalization(epsilon=2.0, center=False),
+        "batch_normalization {}": layers.BatchNormalization(),
+        "batch_normalization { epsilon: 2 scale: false }": layers.BatchNormalization(epsilon=2.0, scale=False),
+    }
+    return cases
+
+
+def record_activations(out):
+    out.write(f"# keras {keras.__version__}, float64, in inference; a layer; what it makes of the inputs\n")
+    out.write(f"inputs;{' '.join(map(repr, ACTIVATION_INPUTS))}\n")
+    for text, make in activation_layers().items():
+        values = np.asarray(make(keras.ops.convert_to_tensor([ACTIVATION_INPUTS], dtype="float64")))
+        if values.dtype != np.float64:
+            raise SystemExit(f"{text}: Keras fell back to less than float64")
+        out.write(f"{text};{flat([values])}\n")
+
+
+def record_losses(out):
+    random = np.random.default_rng(10)
+    outputs = np.round(2.0 * random.standard_normal((6, 4)), 3)
+    labels = np.array([0, 1, 2, 3, 1, 0])
+    one_hot = np.eye(4)[labels]
+    losses = keras.losses
+    softmax = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+    sigmoid = 1.0 / (1.0 + np.exp(-outputs))
+    # Text proto of the loss: the Keras loss, the labels and the outputs it gets.
+    cases = {
+        "sparse_categorical_crossentropy {}": (losses.SparseCategoricalCrossentropy(), labels, softmax),
+        "sparse_categorical_crossentropy { from_logits: true }": (
+            losses.SparseCategoricalCrossentropy(from_logits=True),
+            labels,
+            outputs,
+        ),
+        "categorical_crossentropy {}": (losses.CategoricalCrossentropy(), one_hot, softmax),
+        "categorical_crossentropy { from_logits: true label_smoothing: 0.2 }": (
+            losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2),
+            one_hot,
+            outputs,
+        ),
+        "binary_crossentropy {}": (losses.BinaryCrossentropy(), one_hot, sigmoid),
+        "binary_crossentropy { from_logits: true label_smoothing: 0.2 }": (
+            losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2),
+            one_hot,
+            outputs,
+        ),
+        "mean_squared_error {}": (losses.MeanSquaredError(), one_hot, outputs),
+        "mean_absolute_error {}": (losses.MeanAbsoluteError(), one_hot, outputs),
+        "huber {}": (losses.Huber(), one_hot, outputs),
+        "huber { delta: 0.3 }": (losses.Huber(0.3), one_hot, outputs),
+    }
+    out.write(f"# keras {keras.__version__}, float64; a loss; its mean (outputs: before softmax or sigmoid)\n")
+    out.write(f"labels;{' '.join(map(str, labels))}\n")
+    out.write(f"outputs;{flat([outputs])}\n")
+    for text, (loss, truth, given) in cases.items():
+        value = np.asarray(loss(truth, keras.ops.convert_to_tensor(given, dtype="float64")))
+        if value.dtype != np.float64:
+            raise SystemExit(f"{text}: Keras fell back to less than float64")
+        out.write(f"{text};{float(value)!r}\n")
+
+
 class StubModel:
     """What the callback touches: a flag, the weights, and no metrics to look a direction up in."""
 
@@ -393,6 +496,8 @@ RECORDS = {
     "reduce_on_plateau.csv": record_reduce_on_plateau,
     "clipping.csv": record_clipping,
     "constraints.csv": record_constraints,
+    "activations.csv": record_activations,
+    "losses.csv": record_losses,
 }
 
 
