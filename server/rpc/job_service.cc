@@ -124,7 +124,14 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = store_.GetJob(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "");
-  return WithLiveState(*job);
+  ASSIGN_OR_RETURN(v1::Job proto, WithLiveState(*job));
+  // Shapes are those of the data set as it is now; without it, or where the spec is not valid any
+  // more, nothing is said.
+  if (const ValidationResult validation = Validate(proto.spec(), catalog_);
+      validation.spec.has_value()) {
+    *proto.mutable_summary() = validation.spec->summary();
+  }
+  return proto;
 }
 
 absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
