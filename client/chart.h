@@ -26,8 +26,8 @@ struct ChartOptions {
   int height = 12;  // of the plot in lines, at least 2
 };
 
-// The curves over common axes, and a legend, on several lines where it is wider than the chart. Lines end in '\n'; "" where no curve has a finite
-// point.
+// The curves over common axes, and a legend, on several lines where it is wider than the chart.
+// Lines end in '\n'; "" where no curve has a finite point.
 //  - In a UTF-8 locale one curve, or several in colours, are drawn in braille: 2 x 4 dots a
 //  character, points joined by
 //    straight lines.

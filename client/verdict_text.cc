@@ -135,13 +135,13 @@ std::string ConvergenceSentence(const v1::Comparison& comparison) {
                                           : faster + " in epochs: " + name(in_epochs) +
                                                 "; in seconds: " + name(in_time) + ".";
   text += " To " + verdict.metric() + " " + FormatMetric(least_epochs->target_value()) +
-          ", the best of " + JobName(target) + ", it takes ";
+          ", the best of " + JobName(target) + ", ";
   std::vector<const Reach*> order = reaches;
   std::stable_sort(order.begin(), order.end(),
                    [](const Reach* a, const Reach* b) { return a->epochs() < b->epochs(); });
   for (size_t i = 0; i < order.size(); ++i) {
     if (i > 0) text += "; ";
-    text += JobName(order[i]->job_id()) + " " + CountEpochs(order[i]->epochs());
+    text += JobName(order[i]->job_id()) + " takes " + CountEpochs(order[i]->epochs());
     if (order[i]->epochs() > least_epochs->epochs() && least_epochs->epochs() > 0) {
       text += " (" +
               FormatRatio(static_cast<double>(order[i]->epochs()) /
@@ -183,7 +183,7 @@ std::string CostSentence(const v1::Comparison& comparison) {
   std::string text = "Cost of an epoch: ";
   for (const ComparedJob* job : jobs) {
     if (job != jobs[0]) text += "; ";
-    text += JobName(job->id()) + " " + FormatDuration(job->mean_epoch_us());
+    text += FormatDuration(job->mean_epoch_us()) + " for " + JobName(job->id());
     if (job != jobs[0]) {
       text += ", " +
               FormatRatio(static_cast<double>(job->mean_epoch_us()) /
