@@ -45,8 +45,8 @@ inline constexpr char kEpochMetrics[] =
     "SELECT epoch, metric, value FROM epoch_metrics "
     "WHERE job_id = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch, metric";
 
-// ?1 is a JSON array of job ids. CROSS JOIN keeps the order of the loops: one look-up an id. What is
-// sorted is a page of jobs.
+// ?1 is a JSON array of job ids. CROSS JOIN keeps the order of the loops: one look-up an id. What
+// is sorted is a page of jobs.
 inline constexpr char kLastEpochs[] =
     "SELECT e.job_id, e.epoch, e.attempt, e.time_us, e.duration_us, m.metric, m.value, "
     "m.metric IS NOT NULL "

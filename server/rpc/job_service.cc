@@ -210,8 +210,8 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     } else if (const auto last = last_epochs.find(job.id); last != last_epochs.end()) {
       ProgressSnapshot snapshot;
       snapshot.epoch = last->second.epoch;
-      // How many were asked is in the spec, which may be large and is not read for lists. A job that
-      // completed did them all.
+      // How many were asked is in the spec, which may be large and is not read for lists. A job
+      // that completed did them all.
       if (job.stop_reason == StopReason::kCompleted) snapshot.epochs = snapshot.epoch;
       snapshot.metrics = std::move(last->second.metrics);
       *added->mutable_progress() = ToProto(snapshot);

@@ -1,6 +1,6 @@
 #include "client/comparison.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -221,7 +221,6 @@ TEST(ComparisonTest, NotesSayWhatDoesNotCompare) {
     *first.mutable_spec() =
         spec(base + "loss { sparse_categorical_crossentropy { from_logits: true } } }");
     first.add_attempts()->set_fingerprint("cpu");
-    v1::Job second;
     v1::Job& added = jobs.Add("2", curves);
     *added.mutable_spec() = spec(other);
     added.add_attempts()->set_fingerprint("old");

@@ -131,10 +131,11 @@ TEST_F(ReadsTest, TheLastEpochOfEachJob) {
   for (int64_t epoch = 1; epoch <= 3; ++epoch) {
     clock_.Advance(epoch);
     const double value = static_cast<double>(epoch);
-    ASSERT_TRUE(store_->AppendEpoch(three, 1,
-                                    MakeEpoch(epoch, {{"accuracy", value},
-                                                      {"loss", std::nan("")},
-                                                      {"val_loss", -value}}))
+    ASSERT_TRUE(store_
+                    ->AppendEpoch(three, 1,
+                                  MakeEpoch(epoch, {{"accuracy", value},
+                                                    {"loss", std::nan("")},
+                                                    {"val_loss", -value}}))
                     .ok());
   }
   ASSERT_TRUE(store_->AppendEpoch(other, 1, MakeEpoch(1)).ok());
