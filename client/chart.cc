@@ -15,10 +15,13 @@
 namespace anneal::client {
 namespace {
 
-constexpr std::array<Color, 5> kColors = {Color::kCyan, Color::kYellow, Color::kGreen,
-                                          Color::kMagenta, Color::kRed};
-constexpr std::array<std::string_view, 5> kUnicodeMarks = {"●", "○", "×", "+", "▪"};
-constexpr std::array<std::string_view, 5> kAsciiMarks = {"*", "o", "x", "+", "#"};
+constexpr std::array<Color, kChartCurves> kColors = {Color::kCyan,    Color::kYellow, Color::kGreen,
+                                                     Color::kMagenta, Color::kRed,    Color::kBlue,
+                                                     Color::kBold,    Color::kDim};
+constexpr std::array<std::string_view, kChartCurves> kUnicodeMarks = {"●", "○", "×", "+",
+                                                                      "▪", "▲", "◇", "▽"};
+constexpr std::array<std::string_view, kChartCurves> kAsciiMarks = {"*", "o", "x", "+",
+                                                                    "#", "@", "%", "="};
 constexpr uint8_t kBrailleBits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
 
 struct Range {
@@ -203,14 +206,23 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
   text += numbers + "\n";
 
   if (finite.size() > 1) {
-    std::string legend(label_width + 1, ' ');
+    const std::string margin(label_width + 1, ' ');
+    const int columns = static_cast<int>(label_width) + 3 + std::max(10, plot_width);
+    std::string legend = margin;
+    int width = static_cast<int>(margin.size());
     for (size_t i = 0; i < finite.size(); ++i) {
       const std::string mark = braille ? std::string("━━")
                                : style.unicode
                                    ? std::string(kUnicodeMarks[i % kUnicodeMarks.size()])
                                    : std::string(kAsciiMarks[i % kAsciiMarks.size()]);
-      legend +=
-          "  " + Paint(mark, kColors[i % kColors.size()], style) + " " + Escape(finite[i].name);
+      const std::string name = Escape(finite[i].name);
+      const int entry = 2 + DisplayWidth(mark) + 1 + DisplayWidth(name);
+      if (i > 0 && width + entry > columns) {
+        legend += "\n" + margin;
+        width = static_cast<int>(margin.size());
+      }
+      legend += "  " + Paint(mark, kColors[i % kColors.size()], style) + " " + name;
+      width += entry;
     }
     text += legend + "\n";
   }

@@ -1,6 +1,7 @@
 // A line chart made of characters.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "client/render.h"
 
 namespace anneal::client {
+
+// So many curves of a chart differ in colour and mark; those of more repeat.
+inline constexpr size_t kChartCurves = 8;
 
 struct Curve {
   std::string name;
@@ -22,8 +26,8 @@ struct ChartOptions {
   int height = 12;  // of the plot in lines, at least 2
 };
 
-// The curves over common axes, and a legend. Lines end in '\n'; "" where no curve has a finite
-// point.
+// The curves over common axes, and a legend, on several lines where it is wider than the chart.
+// Lines end in '\n'; "" where no curve has a finite point.
 //  - In a UTF-8 locale one curve, or several in colours, are drawn in braille: 2 x 4 dots a
 //  character, points joined by
 //    straight lines.

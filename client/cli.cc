@@ -35,6 +35,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddShow(app, action);
   AddWatch(app, action);
   AddMetrics(app, action);
+  AddCompare(app, action);
   AddCancel(app, action);
   AddDelete(app, action);
   AddDatasets(app, action);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/core/status_macros.h"
 #include "storage/sql.h"
 #include "storage/sqlite_status.h"
@@ -155,6 +156,27 @@ absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
   for (EpochRecord& record : epochs) {
     std::erase_if(record.metrics,
                   [&](const MetricValue& metric) { return !wanted.contains(metric.name); });
+  }
+  return epochs;
+}
+
+std::vector<LastEpoch> ReadLastEpochs(Connection& connection, const std::vector<JobId>& ids) {
+  const std::set<JobId> wanted(ids.begin(), ids.end());  // each once
+  const std::string list = absl::StrCat("[", absl::StrJoin(wanted, ","), "]");
+  std::vector<LastEpoch> epochs;
+  Query query(connection, sql::kLastEpochs);
+  query.BindText(list);
+  while (query.Step()) {
+    if (epochs.empty() || epochs.back().job_id != query.Int64(0)) {
+      LastEpoch& last = epochs.emplace_back();
+      last.job_id = query.Int64(0);
+      last.record.epoch = query.Int64(1);
+      last.record.attempt = query.Int64(2);
+      last.record.time_us = query.Int64(3);
+      last.record.duration_us = query.Int64(4);
+    }
+    const bool has_metric = query.Int64(7) != 0;  // an epoch without metrics has a row, too
+    if (has_metric) epochs.back().record.metrics.push_back({query.Text(5), query.Double(6)});
   }
   return epochs;
 }

@@ -23,6 +23,7 @@ std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
 std::vector<Job> ReadQueued(Connection& connection);
 absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
                                                     const EpochQuery& query);
+std::vector<LastEpoch> ReadLastEpochs(Connection& connection, const std::vector<JobId>& ids);
 absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId id,
                                                  int64_t after_sequence, int64_t limit);
 

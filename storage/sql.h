@@ -45,6 +45,17 @@ inline constexpr char kEpochMetrics[] =
     "SELECT epoch, metric, value FROM epoch_metrics "
     "WHERE job_id = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch, metric";
 
+// ?1 is a JSON array of job ids. CROSS JOIN keeps the order of the loops: one look-up an id. What
+// is sorted is a page of jobs.
+inline constexpr char kLastEpochs[] =
+    "SELECT e.job_id, e.epoch, e.attempt, e.time_us, e.duration_us, m.metric, m.value, "
+    "m.metric IS NOT NULL "
+    "FROM json_each(?1) AS wanted "
+    "CROSS JOIN epochs AS e ON e.job_id = wanted.value "
+    "AND e.epoch = (SELECT max(epoch) FROM epochs WHERE job_id = wanted.value) "
+    "LEFT JOIN epoch_metrics AS m ON m.job_id = e.job_id AND m.epoch = e.epoch "
+    "ORDER BY e.job_id, m.metric";
+
 inline constexpr char kResult[] =
     "SELECT epochs, best_epoch, weights_sha256 FROM results WHERE job_id = ?1";
 inline constexpr char kResultMetrics[] =

@@ -157,6 +157,11 @@ absl::StatusOr<std::vector<EpochRecord>> SqliteStore::ListEpochs(const EpochQuer
       [&](Connection& connection) { return ReadEpochs(connection, query); });
 }
 
+absl::StatusOr<std::vector<LastEpoch>> SqliteStore::ListLastEpochs(const std::vector<JobId>& ids) {
+  return Read<std::vector<LastEpoch>>(
+      [&](Connection& connection) { return ReadLastEpochs(connection, ids); });
+}
+
 absl::StatusOr<std::vector<JobEvent>> SqliteStore::ListEvents(JobId id, int64_t after_sequence,
                                                               int64_t limit) {
   return Read<std::vector<JobEvent>>(

@@ -65,6 +65,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) override;
   absl::StatusOr<std::vector<Job>> ListQueued() override;
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override;
+  absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override;
   absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,
                                                    int64_t limit) override;
 

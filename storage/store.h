@@ -67,6 +67,12 @@ struct EpochQuery {
   int64_t limit = 1000;              // epochs
 };
 
+// The epoch stored last of a job: the one with the greatest number.
+struct LastEpoch {
+  JobId job_id = 0;
+  EpochRecord record;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -121,6 +127,9 @@ class Store {
 
   // In order. NOT_FOUND where there is no such job.
   virtual absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) = 0;
+
+  // By job id. Ids without an epoch, or without a job, are left out.
+  virtual absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) = 0;
 
   // Events with sequence > `after_sequence`, in order, at most `limit`. NOT_FOUND where there is no such job.
   virtual absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,

@@ -22,6 +22,7 @@ void AddJobs(CLI::App& app, Action& action);
 void AddShow(CLI::App& app, Action& action);
 void AddWatch(CLI::App& app, Action& action);
 void AddMetrics(CLI::App& app, Action& action);
+void AddCompare(CLI::App& app, Action& action);
 void AddCancel(CLI::App& app, Action& action);
 void AddDelete(CLI::App& app, Action& action);
 void AddDatasets(CLI::App& app, Action& action);

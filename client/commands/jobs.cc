@@ -49,10 +49,10 @@ std::string RunTime(const v1::Job& job, int64_t now_us) {
   return FormatDuration(end_us - TimestampUs(job.start_time()));
 }
 
-// "3/30"
+// "3/30", or "3" where it is not said how many were asked.
 std::string EpochText(const v1::Job& job) {
   const v1::Progress& progress = job.progress();
-  if (progress.epochs() == 0) return "";
+  if (progress.epochs() == 0) return progress.epoch() > 0 ? std::to_string(progress.epoch()) : "";
   return std::to_string(progress.epoch()) + "/" + std::to_string(progress.epochs());
 }
 
@@ -76,7 +76,7 @@ void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
   const Style style = session.style();
   const int64_t now_us = session.environment().clock->NowUs();
   const bool progress = std::any_of(answer.jobs().begin(), answer.jobs().end(),
-                                    [](const v1::Job& job) { return job.progress().epochs() > 0; });
+                                    [](const v1::Job& job) { return job.has_progress(); });
   Table table;
   table.AddColumn("ID", Table::Align::kRight);
   table.AddColumn("NAME");

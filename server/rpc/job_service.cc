@@ -1,6 +1,7 @@
 #include "server/rpc/job_service.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -124,7 +125,14 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = store_.GetJob(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "");
-  return WithLiveState(*job);
+  ASSIGN_OR_RETURN(v1::Job proto, WithLiveState(*job));
+  // Shapes are those of the data set as it is now; without it, or where the spec is not valid any
+  // more, nothing is said.
+  if (const ValidationResult validation = Validate(proto.spec(), catalog_);
+      validation.spec.has_value()) {
+    *proto.mutable_summary() = validation.spec->summary();
+  }
+  return proto;
 }
 
 absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
@@ -136,13 +144,12 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
       *proto.mutable_progress() = ToProto(*snapshot);
     }
   } else if (IsTerminal(job.state) && proto.has_spec()) {
-    const int64_t epochs = defaults::Epochs(proto.spec().training());
-    ASSIGN_OR_RETURN(const std::optional<EpochRecord> last, LastEpoch(job, epochs));
-    if (last.has_value()) {
+    ASSIGN_OR_RETURN(const std::vector<LastEpoch> last, store_.ListLastEpochs({job.id}));
+    if (!last.empty()) {
       ProgressSnapshot snapshot;
-      snapshot.epoch = last->epoch;
-      snapshot.epochs = epochs;
-      snapshot.metrics = last->metrics;
+      snapshot.epoch = last[0].record.epoch;
+      snapshot.epochs = defaults::Epochs(proto.spec().training());
+      snapshot.metrics = last[0].record.metrics;
       if (!job.attempts.empty()) {
         const Attempt& attempt = job.attempts.back();
         snapshot.elapsed_us = std::max<int64_t>(0, attempt.end_time_us - attempt.start_time_us);
@@ -151,47 +158,6 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
     }
   }
   return proto;
-}
-
-absl::StatusOr<std::optional<EpochRecord>> JobService::LastEpoch(const Job& job, int64_t epochs) {
-  // The store lists epochs after a number. Bisection finds the greatest number that has one after
-  // it: `low` always has
-  // (`found` is it), `high` never.
-  const auto first_after = [&](int64_t epoch) -> absl::StatusOr<std::optional<EpochRecord>> {
-    EpochQuery query;
-    query.job_id = job.id;
-    query.after_epoch = epoch;
-    query.limit = 1;
-    ASSIGN_OR_RETURN(std::vector<EpochRecord> rows, store_.ListEpochs(query));
-    if (rows.empty()) return std::nullopt;
-    return std::move(rows.front());
-  };
-  ASSIGN_OR_RETURN(std::optional<EpochRecord> found, first_after(0));
-  if (!found.has_value()) return found;
-  int64_t low = found->epoch - 1;
-  int64_t high = std::max(epochs, found->epoch);
-  // Most jobs ended where their result says.
-  if (job.result.has_value() && job.result->epochs > found->epoch) {
-    ASSIGN_OR_RETURN(std::optional<EpochRecord> guess, first_after(job.result->epochs - 1));
-    if (guess.has_value()) {
-      found = std::move(guess);
-      low = found->epoch - 1;
-      high = std::max(high, found->epoch);
-      ASSIGN_OR_RETURN(const std::optional<EpochRecord> later, first_after(found->epoch));
-      if (!later.has_value()) return found;
-    }
-  }
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    ASSIGN_OR_RETURN(std::optional<EpochRecord> row, first_after(middle));
-    if (row.has_value()) {
-      found = std::move(row);
-      low = found->epoch - 1;
-    } else {
-      high = middle;
-    }
-  }
-  return found;
 }
 
 absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest& request) {
@@ -225,12 +191,30 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     jobs.resize(static_cast<size_t>(page_size));
     response.set_next_page_token(EncodePageToken(page_query, {jobs.back().id}));
   }
+  std::vector<JobId> ended;
+  for (const Job& job : jobs) {
+    if (IsTerminal(job.state)) ended.push_back(job.id);
+  }
+  std::map<JobId, EpochRecord> last_epochs;
+  if (!ended.empty()) {
+    ASSIGN_OR_RETURN(std::vector<LastEpoch> epochs, store_.ListLastEpochs(ended));
+    for (LastEpoch& last : epochs) last_epochs[last.job_id] = std::move(last.record);
+  }
   for (const Job& job : jobs) {
     v1::Job* added = response.add_jobs();
     ASSIGN_OR_RETURN(*added, ToProto(job));
-    if (!IsActive(job.state)) continue;
-    if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
-      *added->mutable_progress() = ToProto(*snapshot);
+    if (IsActive(job.state)) {
+      if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
+        *added->mutable_progress() = ToProto(*snapshot);
+      }
+    } else if (const auto last = last_epochs.find(job.id); last != last_epochs.end()) {
+      ProgressSnapshot snapshot;
+      snapshot.epoch = last->second.epoch;
+      // How many were asked is in the spec, which may be large and is not read for lists. A job
+      // that completed did them all.
+      if (job.stop_reason == StopReason::kCompleted) snapshot.epochs = snapshot.epoch;
+      snapshot.metrics = std::move(last->second.metrics);
+      *added->mutable_progress() = ToProto(snapshot);
     }
   }
   return response;

@@ -70,8 +70,6 @@ class JobService final : public v1::JobService::CallbackService {
 
   // The message with progress and queue_position.
   absl::StatusOr<v1::Job> WithLiveState(const Job& job);
-  // The last stored epoch's figures; nothing where there is no epoch.
-  absl::StatusOr<std::optional<EpochRecord>> LastEpoch(const Job& job, int64_t epochs);
 
   Store& store_;
   Scheduler& scheduler_;

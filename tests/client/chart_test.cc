@@ -48,6 +48,19 @@ TEST(ChartTest, SeveralCurvesAreToldApartByMarks) {
             "         ● loss  ○ val_loss\n");
 }
 
+TEST(ChartTest, EightCurvesDifferAndALongLegendIsBroken) {
+  std::vector<Curve> curves;
+  for (int i = 1; i <= 8; ++i)
+    curves.push_back({"job " + std::to_string(i), {{1.0, static_cast<double>(i)}}});
+  ChartOptions options;
+  options.width = 40;
+  options.height = 2;
+  const std::string text = RenderChart(curves, options, Style());
+  EXPECT_THAT(text, testing::EndsWith("         * job 1  o job 2  x job 3\n"
+                                      "         + job 4  # job 5  @ job 6\n"
+                                      "         % job 7  = job 8\n"));
+}
+
 TEST(ChartTest, OneCurveInBraille) {
   // 42 x 8 dots. A level line through the top: dots 1 and 4 of every character, U+2809.
   std::string top;

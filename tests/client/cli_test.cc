@@ -86,8 +86,9 @@ TEST_F(CliTest, UnknownVerb) {
 }
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
-  for (const std::string verb : {"submit", "validate", "jobs", "show", "watch", "metrics", "cancel",
-                                 "delete", "datasets", "recipes", "server", "health", "version"}) {
+  for (const std::string verb :
+       {"submit", "validate", "jobs", "show", "watch", "metrics", "compare", "cancel", "delete",
+        "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),
                 AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
@@ -306,7 +307,8 @@ TEST_F(CliTest, JobsTable) {
                progress { epoch: 3 epochs: 30 metrics { name: "loss" value: 1 } metrics { name: "val_loss" value: 2 } } }
         jobs { id: "11" state: QUEUED queue_position: 1 create_time { seconds: 1700000000 } }
         jobs { id: "7" name: "x" state: FAILED stop_reason: DIVERGED create_time { seconds: 1700000000 }
-               start_time { seconds: 1700000000 } end_time { seconds: 1700000090 } })");
+               start_time { seconds: 1700000000 } end_time { seconds: 1700000090 }
+               progress { epoch: 4 metrics { name: "loss" value: nan } } })");
     response->mutable_jobs(1)->set_name(kHostileName);
     return grpc::Status::OK;
   };
@@ -318,7 +320,7 @@ TEST_F(CliTest, JobsTable) {
             "22:13:20  10.0 s\n"
             "11  日本 \\x1b[2J\\n\\u{202e}txt  QUEUED #1                                  "
             "2023-11-14 22:13:20\n"
-            " 7  x                          FAILED (DIVERGED)                          2023-11-14 "
+            " 7  x                          FAILED (DIVERGED)      4  loss nan         2023-11-14 "
             "22:13:20  1m 30s\n");
 }
 

@@ -92,6 +92,16 @@ class CliTest(unittest.TestCase):
                    for id_ in (job, copy.strip())]
         self.assertEqual(weights[0], weights[1])
 
+        # Two runs of one job file are the same model; the best value is that of the stored curve.
+        answer = json.loads(self.anneal("compare", job, copy.strip(), "--output", "json")[0])
+        accuracies = [value for (_, _, name), value in stored.items() if name == "val_accuracy"]
+        self.assertEqual([one["bestAccuracy"]["value"] for one in answer["jobs"]], [max(accuracies)] * 2)
+        parameters = json.loads(self.anneal("show", job, "--output", "json")[0])["summary"]["trainableParameters"]
+        self.assertGreaterEqual(int(answer["jobs"][0]["parameters"]), int(parameters))
+        self.assertTrue(all(reach["reached"] for reach in answer["reaches"]))
+        text, _ = self.anneal("compare", job, copy.strip())
+        self.assertIn("- No better model: ", text)
+
         self.anneal("delete", job, copy.strip())
         self.assertIn("NOT_FOUND", self.anneal("show", job, code=3)[1])
 
@@ -128,7 +138,7 @@ class CliTest(unittest.TestCase):
         self.assertIn("server address", self.anneal("--server", "nonsense", "jobs", code=2)[1])
 
     def test_the_server_refuses(self):
-        for verb in ("show", "watch", "cancel", "delete", "metrics"):
+        for verb in ("show", "watch", "cancel", "delete", "metrics", "compare"):
             for job in ("999999", "0", "-1", "x", "", "9" * 30, "\x1b[2J"):
                 _, err = self.anneal(verb, "--", job, code=3)
                 self.assertNotIn("\x1b", err)

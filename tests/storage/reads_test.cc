@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "storage/sql.h"
 #include "tests/storage/storage_test_support.h"
 
 namespace anneal {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -119,6 +122,33 @@ TEST_F(ReadsTest, AnEpochWithoutMetricsIsStillAnEpoch) {
   EXPECT_THAT(Events(id), SizeIs(4));
 }
 
+TEST_F(ReadsTest, TheLastEpochOfEachJob) {
+  const JobId none = CreateIn(JobState::kRunning);
+  const JobId bare = CreateIn(JobState::kRunning);
+  const JobId three = CreateIn(JobState::kRunning);
+  const JobId other = CreateIn(JobState::kRunning);
+  ASSERT_TRUE(store_->AppendEpoch(bare, 1, MakeEpoch(7, {})).ok());
+  for (int64_t epoch = 1; epoch <= 3; ++epoch) {
+    clock_.Advance(epoch);
+    const double value = static_cast<double>(epoch);
+    ASSERT_TRUE(store_
+                    ->AppendEpoch(three, 1,
+                                  MakeEpoch(epoch, {{"accuracy", value},
+                                                    {"loss", std::nan("")},
+                                                    {"val_loss", -value}}))
+                    .ok());
+  }
+  ASSERT_TRUE(store_->AppendEpoch(other, 1, MakeEpoch(1)).ok());
+  const auto last = store_->ListLastEpochs({three, 99, three, bare, none, -1});
+  ASSERT_TRUE(last.ok()) << last.status();
+  ASSERT_THAT(*last, SizeIs(2));
+  EXPECT_EQ((*last)[0].job_id, bare);
+  EXPECT_EQ((*last)[1].job_id, three);
+  EXPECT_EQ(Describe((*last)[0].record), Describe(store_->ListEpochs(EpochsOf(bare))->back()));
+  EXPECT_EQ(Describe((*last)[1].record), Describe(store_->ListEpochs(EpochsOf(three))->back()));
+  EXPECT_THAT(*store_->ListLastEpochs({}), IsEmpty());
+}
+
 TEST_F(ReadsTest, EventsAreReplayedInPages) {
   NewJob job = MakeJob();
   job.warnings = {"w"};
@@ -193,6 +223,10 @@ TEST_F(QueryPlanTest, NothingIsScannedOrSorted) {
               HasSubstr("PRIMARY KEY (job_id=? AND epoch>? AND epoch<?)"));
   EXPECT_THAT(Plan(sql::kEvents), HasSubstr("PRIMARY KEY (job_id=? AND sequence>?)"));
   EXPECT_THAT(Plan(sql::kLastSequence), HasSubstr("PRIMARY KEY (job_id=?)"));
+  EXPECT_THAT(Plan(sql::kLastEpochs),
+              AllOf(HasSubstr("SEARCH e USING PRIMARY KEY (job_id=? AND epoch=?)"),
+                    HasSubstr("SEARCH epochs USING PRIMARY KEY (job_id=?)"),
+                    HasSubstr("SEARCH m USING PRIMARY KEY (job_id=? AND epoch=?)")));
   for (const char* sql : {sql::kNewestJobsOfState, sql::kQueuedJobs, sql::kNewestJobs, sql::kEpochs,
                           sql::kEpochMetrics, sql::kEvents, sql::kAttempts, sql::kResultMetrics}) {
     EXPECT_THAT(Plan(sql), Not(HasSubstr("TEMP B-TREE"))) << sql;

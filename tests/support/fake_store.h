@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ class FakeStore final : public Store {
     kListJobs,
     kListQueued,
     kListEpochs,
+    kListLastEpochs,
     kListEvents,
     kCount,
   };
@@ -292,6 +294,18 @@ class FakeStore final : public Store {
         });
       }
       epochs.push_back(std::move(record));
+    }
+    return epochs;
+  }
+
+  absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override {
+    if (absl::Status failure = Enter(Call::kListLastEpochs); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<LastEpoch> epochs;
+    for (const JobId id : std::set<JobId>(ids.begin(), ids.end())) {
+      const auto row = rows_.find(id);
+      if (row == rows_.end() || row->second.epochs.empty()) continue;
+      epochs.push_back({id, row->second.epochs.rbegin()->second});
     }
     return epochs;
   }

@@ -122,6 +122,48 @@ TEST_F(JobServiceTest, AJobThatEndedBeforeItsFirstEpochHasNoProgress) {
   EXPECT_FALSE(job.has_progress());
 }
 
+TEST_F(JobServiceTest, AJobHasItsNetworksSummary) {
+  FakeTraining training;
+  training.hold_before_epoch = 1;
+  rpc_->engine().Script("held", training);
+  const std::string id = rpc_->Submit("held");
+  rpc_->engine().AwaitHeld("held");
+  v1::Job job;
+  ASSERT_TRUE(rpc_->Get(id, &job).ok());
+  ASSERT_TRUE(job.has_summary());
+  // 32 x 32 x 3 values, each with a weight to each of 10 units, and their biases.
+  EXPECT_EQ(job.summary().trainable_parameters(), 32 * 32 * 3 * 10 + 10);
+  EXPECT_EQ(job.summary().rows_size(), 2);
+  rpc_->engine().Release("held");
+  rpc_->WatchToEnd(id);
+  v1::Job ended;
+  ASSERT_TRUE(rpc_->Get(id, &ended).ok());
+  EXPECT_EQ(ended.state(), v1::Job::SUCCEEDED);
+  EXPECT_EQ(ended.summary().SerializeAsString(), job.summary().SerializeAsString());
+  v1::ListJobsResponse list;
+  ASSERT_TRUE(
+      RpcHarness::Call(rpc_->jobs(), &v1::JobService::Stub::ListJobs, v1::ListJobsRequest(), &list)
+          .ok());
+  EXPECT_FALSE(list.jobs(0).has_summary());
+}
+
+using JobServiceWithoutDatasetTest = FakeStoreRpcTest;
+
+TEST_F(JobServiceWithoutDatasetTest, NoSummaryWhereTheSpecIsNotValidAnyMore) {
+  const std::string id = rpc_.Submit("job");
+  rpc_.WatchToEnd(id);
+  v1::Job job;
+  ASSERT_TRUE(rpc_.Get(id, &job).ok());
+  EXPECT_TRUE(job.has_summary());
+  v1::JobSpec spec = SmallSpec("job");
+  spec.mutable_training()->mutable_dataset()->set_name("removed");
+  store_.OverwriteSpec(1, spec.SerializeAsString());
+  ASSERT_TRUE(rpc_.Get(id, &job).ok());
+  EXPECT_FALSE(job.has_summary());
+  EXPECT_EQ(job.spec().training().dataset().name(), "removed");
+  EXPECT_EQ(job.progress().epoch(), 1);
+}
+
 // --- CancelJob, DeleteJob ---
 
 TEST_F(JobServiceTest, CancelAndDelete) {

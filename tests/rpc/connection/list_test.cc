@@ -96,6 +96,59 @@ TEST_F(ListJobsTest, FiltersByStateAndName) {
   EXPECT_THAT(Ids(response), IsEmpty());
 }
 
+TEST_F(ListJobsTest, EndedJobsShowTheirLastEpoch) {
+  FakeTraining completes;
+  completes.epochs = 5;
+  rpc_->engine().Script("completes", completes);
+  FakeTraining stops_early;
+  stops_early.epochs = 4;
+  stops_early.outcome.stop_reason = StopReason::kEarlyStopped;
+  rpc_->engine().Script("stops early", stops_early);
+  FakeTraining held;
+  held.hold_before_epoch = 1;
+  rpc_->engine().Script("held", held);
+  for (const char* name : {"completes", "stops early"}) rpc_->WatchToEnd(rpc_->Submit(name, 5));
+  const std::string cancelled = rpc_->Submit("held");
+  rpc_->engine().AwaitHeld("held");
+  v1::Job job;
+  ASSERT_TRUE(rpc_->Cancel(cancelled, &job).ok());
+  rpc_->WatchToEnd(cancelled);
+
+  v1::ListJobsResponse response;
+  ASSERT_TRUE(List(v1::ListJobsRequest(), &response).ok());
+  ASSERT_THAT(Ids(response), ElementsAre("3", "2", "1"));
+  EXPECT_FALSE(response.jobs(0).has_progress());  // no epoch
+  EXPECT_EQ(response.jobs(1).progress().epoch(), 4);
+  EXPECT_EQ(response.jobs(1).progress().epochs(), 0);  // how many were asked is not said
+  EXPECT_EQ(response.jobs(2).progress().epoch(), 5);
+  EXPECT_EQ(response.jobs(2).progress().epochs(), 5);
+  for (const int i : {1, 2}) {
+    const v1::Progress& progress = response.jobs(i).progress();
+    ASSERT_EQ(progress.metrics_size(), 2);
+    EXPECT_EQ(progress.metrics(0).name(), "accuracy");
+    EXPECT_EQ(progress.metrics(1).name(), "loss");
+    EXPECT_DOUBLE_EQ(progress.metrics(1).value(), 1.0 / static_cast<double>(progress.epoch()));
+  }
+}
+
+class ListJobsTroubleTest : public FakeStoreRpcTest {};
+
+TEST_F(ListJobsTroubleTest, OneReadOfTheStoreAPage) {
+  for (int i = 0; i < 5; ++i) rpc_.WatchToEnd(rpc_.Submit("job"));
+  const int64_t before = store_.CallCount(FakeStore::Call::kListLastEpochs);
+  v1::ListJobsResponse response;
+  const auto list = [&] {
+    return RpcHarness::Call(rpc_.jobs(), &v1::JobService::Stub::ListJobs, v1::ListJobsRequest(),
+                            &response);
+  };
+  ASSERT_TRUE(list().ok());
+  EXPECT_EQ(response.jobs_size(), 5);
+  EXPECT_EQ(response.jobs(4).progress().epoch(), 1);
+  EXPECT_EQ(store_.CallCount(FakeStore::Call::kListLastEpochs), before + 1);
+  store_.Fail(FakeStore::Call::kListLastEpochs, 1, absl::UnavailableError("the disk is busy"));
+  EXPECT_EQ(list().error_code(), StatusCode::UNAVAILABLE);
+}
+
 TEST_F(ListJobsTest, RefusesWrongRequests) {
   v1::ListJobsResponse response;
   v1::ListJobsRequest request;
