@@ -7,6 +7,7 @@
 
 #include "anneal/v1/network.pb.h"
 #include "anneal/v1/optimizer.pb.h"
+#include "anneal/v1/search.pb.h"
 #include "anneal/v1/training.pb.h"
 
 namespace anneal::defaults {
@@ -21,6 +22,11 @@ inline std::string TrainSplit(const v1::TrainingSpec& s) {
 }
 inline std::string Monitor(const v1::EarlyStopping& s) {
   return s.monitor().empty() ? "val_loss" : s.monitor();
+}
+
+inline std::string Monitor(const v1::Sweep& s, const v1::TrainingSpec& training) {
+  if (!s.monitor().empty()) return s.monitor();
+  return training.has_validation() ? "val_loss" : "loss";
 }
 
 inline double LearningRate(const v1::Sgd& s) {
