@@ -30,6 +30,7 @@ constexpr char kFooter[] =
 
 void AddVerbs(CLI::App& app, Action& action) {
   AddSubmit(app, action);
+  AddSweep(app, action);
   AddValidate(app, action);
   AddJobs(app, action);
   AddShow(app, action);

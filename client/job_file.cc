@@ -19,6 +19,7 @@
 #include "google/protobuf/text_format.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
+#include "proto/set_field.h"
 #include "server/core/status_macros.h"
 #include "server/core/strings.h"
 

@@ -1,10 +1,12 @@
 #include "client/watch_printer.h"
 
+#include <algorithm>
 #include <ostream>
 
-#include "anneal/v1/job_service.pb.h"
+#include "anneal/v1/job_service.grpc.pb.h"
 #include "client/job_text.h"
 #include "client/progress.h"
+#include "client/sweep_text.h"
 
 namespace anneal::client {
 namespace {
@@ -18,6 +20,12 @@ void NoteLost(Session& session, const grpc::Status& status) {
 }
 
 void NoteBack(Session& session) { session.err() << "anneal: connected again\n" << std::flush; }
+
+grpc::Status GetJob(Session& session, const std::string& id, v1::Job* job) {
+  v1::GetJobRequest request;
+  request.set_id(id);
+  return session.Call(&v1::JobService::Stub::GetJob, request, job);
+}
 
 class JsonPrinter : public FollowSink {
  public:
@@ -37,8 +45,8 @@ class JsonPrinter : public FollowSink {
 
 class TextPrinter : public FollowSink {
  public:
-  TextPrinter(Session& session, const std::string& id, int64_t epochs)
-      : session_(session), id_(id), epochs_(epochs) {}
+  TextPrinter(Session& session, const std::string& id, const v1::JobSpec& spec)
+      : session_(session), id_(id), epochs_(AskedEpochs(spec)) {}
   ~TextPrinter() override { ClearLive(); }
 
   void OnEvent(const v1::JobEvent& event) override {
@@ -52,6 +60,8 @@ class TextPrinter : public FollowSink {
       case v1::JobEvent::kResult:
         return Line(ResultLine(event.result()));
       case v1::JobEvent::kTrialEnd:
+        FetchRanking(event.trial_end().job_id());
+        return Line(TrialEndLine(event.trial_end(), ranking_, session_.style()));
       case v1::JobEvent::KIND_NOT_SET:
         return;  // of a newer daemon
     }
@@ -78,6 +88,20 @@ class TextPrinter : public FollowSink {
     return line;
   }
 
+  // Events say that a trial has ended, not how well. One answer serves all the trials that had
+  // ended then. Where there is none, the line says less.
+  void FetchRanking(const std::string& trial_job_id) {
+    const auto& known = ranking_.trials();
+    const bool is_known = std::any_of(known.begin(), known.end(), [&](const auto& trial) {
+      v1::Job::State state = v1::Job::STATE_UNSPECIFIED;
+      return trial.job_id() == trial_job_id && v1::Job::State_Parse(trial.state(), &state) &&
+             IsTerminal(state);
+    });
+    if (is_known) return;
+    v1::Job sweep;
+    if (GetJob(session_, id_, &sweep).ok()) ranking_ = sweep.sweep_result();
+  }
+
   void ClearLive() {
     if (live_) session_.out() << kClearLine << std::flush;
     live_ = false;
@@ -91,21 +115,23 @@ class TextPrinter : public FollowSink {
   Session& session_;
   const std::string id_;
   const int64_t epochs_;
+  v1::SweepResult ranking_;  // of a sweep, the newest fetched
   bool live_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<FollowSink> MakeWatchPrinter(Session& session, const std::string& id,
-                                             int64_t epochs) {
+                                             const v1::JobSpec& spec) {
   if (session.json()) return std::make_unique<JsonPrinter>(session);
-  return std::make_unique<TextPrinter>(session, id, epochs);
+  return std::make_unique<TextPrinter>(session, id, spec);
 }
 
-int FollowAndPrint(Session& session, const std::string& id, int64_t epochs, bool reached_before) {
+int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& spec,
+                   bool reached_before) {
   FollowResult result;
   {
-    const auto printer = MakeWatchPrinter(session, id, epochs);
+    const auto printer = MakeWatchPrinter(session, id, spec);
     const bool progress = session.environment().out_is_terminal && !session.json();
     result = Follow(session, id, progress, reached_before, *printer);
   }
@@ -116,6 +142,15 @@ int FollowAndPrint(Session& session, const std::string& id, int64_t epochs, bool
     return kExitInterrupted;
   }
   if (!result.status.ok()) return session.Fail(result.status);
+  if (spec.has_sweep() && !session.json()) {
+    v1::Job sweep;
+    // It has ended all the same: the exit code tells how.
+    if (const grpc::Status status = GetJob(session, id, &sweep); !status.ok()) {
+      session.Fail(status);
+    } else {
+      session.out() << "\n" << RankingTable(sweep.sweep_result(), session.style()) << std::flush;
+    }
+  }
   return result.final.state() == v1::Job::SUCCEEDED ? kExitDone : kExitJobFailed;
 }
 

@@ -1,10 +1,10 @@
 // What people and programs see of a job that is followed.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "anneal/v1/job.pb.h"
 #include "client/follow.h"
 #include "client/session.h"
 
@@ -12,12 +12,15 @@ namespace anneal::client {
 
 // With --output json every WatchJobResponse that carries an event, one a line. Otherwise text: a
 // line for each finished epoch, change of state, warning and result; on a terminal, below them, one
-// live line that shows the epoch under way. Notes on a lost connection go to standard error.
-// `epochs` as the job asks for; 0: not known.
+// live line that shows the epoch under way. Of a sweep, a line for each trial that has ended, with
+// its settings and its best value. Notes on a lost connection go to standard error. `spec`: the
+// job's; empty where it is not known (with --output json).
 std::unique_ptr<FollowSink> MakeWatchPrinter(Session& session, const std::string& id,
-                                             int64_t epochs);
+                                             const v1::JobSpec& spec);
 
-// Follows the job and prints; the exit code. `reached_before`: see Follow.
-int FollowAndPrint(Session& session, const std::string& id, int64_t epochs, bool reached_before);
+// Follows the job and prints, and of a sweep, at its end, how its trials compare; the exit code: 0
+// where the job SUCCEEDED. `reached_before`: see Follow.
+int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& spec,
+                   bool reached_before);
 
 }  // namespace anneal::client

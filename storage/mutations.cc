@@ -47,10 +47,15 @@ void WriteEvent(Connection& connection, JobEvent& event) {
   } else if (const auto* warning = std::get_if<JobEvent::Warning>(&event.what)) {
     kind(EventKind::kWarning);
     insert.BindNull().BindNull().BindNull().BindText(warning->text).BindNull();
+  } else if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
+    kind(EventKind::kTrialEnd);
+    insert.Bind(static_cast<int64_t>(end->state)).BindNull().BindNull().BindNull().BindNull();
+    insert.Bind(end->job_id).Bind(end->trial);
   } else {
     kind(EventKind::kResult);
     insert.BindNull().BindNull().BindNull().BindNull().BindNull();
   }
+  if (!std::holds_alternative<JobEvent::TrialEnd>(event.what)) insert.BindNull().BindNull();
   insert.Run();
 }
 
@@ -162,18 +167,7 @@ absl::StatusOr<std::optional<Job>> FindRequest(Connection& connection, const New
   return std::optional<Job>(std::move(found));
 }
 
-}  // namespace
-
-absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, int64_t now_us) {
-  CreatedJob created;
-  if (!job.request_id.empty()) {
-    ASSIGN_OR_RETURN(std::optional<Job> earlier, FindRequest(connection, job));
-    if (earlier) {
-      created.job = *std::move(earlier);
-      return created;
-    }
-  }
-  created.created = true;
+JobId InsertJob(Connection& connection, const NewJob& job, int64_t now_us) {
   {
     Query insert(connection, sql::kInsertJob);
     job.request_id.empty() ? insert.BindNull() : insert.BindText(job.request_id);
@@ -182,11 +176,63 @@ absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, i
         .Bind(int64_t{job.priority})
         .BindText(job.spec_sha256)
         .Bind(now_us)
+        .Bind(static_cast<int64_t>(job.kind))
+        .BindNull()
+        .BindNull()
         .Run();
   }
   const JobId id = connection.database().getLastInsertRowid();
   Query(connection, sql::kInsertSpec).Bind(id).BindBlob(job.spec).Run();
+  return id;
+}
 
+JobId InsertTrial(Connection& connection, const NewTrial& trial, JobId sweep_id, int64_t number,
+                  int32_t priority, int64_t now_us) {
+  Query(connection, sql::kInsertJob)
+      .BindNull()
+      .BindText(trial.name)
+      .Bind(static_cast<int64_t>(JobState::kQueued))
+      .Bind(int64_t{priority})
+      .BindText(trial.spec_sha256)
+      .Bind(now_us)
+      .Bind(static_cast<int64_t>(JobKind::kTraining))
+      .Bind(sweep_id)
+      .Bind(number)
+      .Run();
+  const JobId id = connection.database().getLastInsertRowid();
+  Query(connection, sql::kInsertSpec).Bind(id).BindBlob(trial.spec).Run();
+  for (size_t i = 0; i < trial.settings.size(); ++i) {
+    Query(connection, sql::kInsertTrialSetting)
+        .Bind(id)
+        .Bind(static_cast<int64_t>(i))
+        .BindText(trial.settings[i].path)
+        .BindText(trial.settings[i].value)
+        .Run();
+  }
+  JobEvent queued{.job_id = id, .time_us = now_us, .what = JobEvent::StateChange{}};
+  WriteEvent(connection, queued);
+  return id;
+}
+
+}  // namespace
+
+absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, int64_t now_us) {
+  CreatedJob created;
+  if (!job.request_id.empty()) {
+    ASSIGN_OR_RETURN(std::optional<Job> earlier, FindRequest(connection, job));
+    if (earlier) {
+      created.job = *std::move(earlier);
+      created.trials = ReadTrialIds(connection, created.job.id);
+      return created;
+    }
+  }
+  created.created = true;
+  const JobId id = InsertJob(connection, job, now_us);
+  for (size_t i = 0; i < job.trials.size(); ++i) {
+    const auto number = static_cast<int64_t>(i) + 1;
+    created.trials.push_back(
+        InsertTrial(connection, job.trials[i], id, number, job.priority, now_us));
+  }
   created.events.push_back({.job_id = id, .time_us = now_us, .what = JobEvent::StateChange{}});
   for (const std::string& warning : job.warnings) {
     created.events.push_back({.job_id = id, .time_us = now_us, .what = JobEvent::Warning{warning}});
@@ -308,6 +354,46 @@ absl::StatusOr<JobEvent> WriteStateChange(Connection& connection, JobId id, JobS
   return event;
 }
 
+absl::StatusOr<std::vector<JobEvent>> WriteTrialEnds(Connection& connection, JobId sweep_id,
+                                                     int64_t now_us) {
+  const std::optional<StateRow> sweep = ReadState(connection, sweep_id);
+  if (!sweep) return NoSuchJob(sweep_id);
+  std::vector<JobEvent> events;
+  if (IsTerminal(sweep->state)) return events;
+  {
+    Query query(connection, sql::kUntoldTrialEnds);
+    query.Bind(sweep_id);
+    while (query.Step()) {
+      events.push_back({.job_id = sweep_id,
+                        .time_us = now_us,
+                        .what = JobEvent::TrialEnd{query.Int64(0), query.Int64(1),
+                                                   static_cast<JobState>(query.Int64(2))}});
+    }
+  }
+  for (JobEvent& event : events) WriteEvent(connection, event);
+  return events;
+}
+
+absl::StatusOr<std::vector<JobEvent>> WriteTrialCancels(Connection& connection, JobId sweep_id,
+                                                        int64_t now_us) {
+  if (!ReadState(connection, sweep_id)) return NoSuchJob(sweep_id);
+  std::vector<std::pair<JobId, JobState>> waiting;
+  {
+    Query query(connection, sql::kWaitingTrials);
+    query.Bind(sweep_id);
+    while (query.Step()) {
+      waiting.emplace_back(query.Int64(0), static_cast<JobState>(query.Int64(1)));
+    }
+  }
+  std::vector<JobEvent> events;
+  for (const auto& [id, state] : waiting) {
+    ASSIGN_OR_RETURN(JobEvent event, WriteStateChange(connection, id, state, JobState::kCancelled,
+                                                      StopReason::kUser, "", now_us));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
 absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us) {
   std::vector<std::pair<JobId, StateRow>> active;
   {
@@ -335,12 +421,25 @@ absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t
 }
 
 absl::Status EraseJob(Connection& connection, JobId id) {
-  if (Query(connection, sql::kDeleteJob).Bind(id).Run() > 0) return absl::OkStatus();
   const std::optional<StateRow> row = ReadState(connection, id);
   if (!row) return NoSuchJob(id);
-  return absl::FailedPreconditionError(
-      absl::StrCat("job ", id, " is ", Name(row->state),
-                   "; only a job that has ended can be deleted, cancel it first"));
+  if (!IsTerminal(row->state)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", id, " is ", Name(row->state),
+                     "; only a job that has ended can be deleted, cancel it first"));
+  }
+  {
+    Query relative(connection, sql::kUnendedRelative);
+    relative.Bind(id);
+    if (relative.Step()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("job ", relative.Int64(0), " of the same sweep as job ", id,
+                       " has not ended; a sweep is deleted when all its trials have ended, and a "
+                       "trial when its sweep has"));
+    }
+  }
+  Query(connection, sql::kDeleteJob).Bind(id).Run();
+  return absl::OkStatus();
 }
 
 }  // namespace anneal

@@ -30,6 +30,10 @@ absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, Jo
 absl::StatusOr<JobEvent> WriteStateChange(Connection& connection, JobId id, JobState from,
                                           JobState to, StopReason stop_reason,
                                           const std::string& message, int64_t now_us);
+absl::StatusOr<std::vector<JobEvent>> WriteTrialEnds(Connection& connection, JobId sweep_id,
+                                                     int64_t now_us);
+absl::StatusOr<std::vector<JobEvent>> WriteTrialCancels(Connection& connection, JobId sweep_id,
+                                                        int64_t now_us);
 absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us);
 absl::Status EraseJob(Connection& connection, JobId id);
 

@@ -37,6 +37,10 @@ Job ReadJobRow(const Query& row) {
   job.end_time_us = row.Int64(8);
   job.spec_sha256 = row.Text(9);
   job.attempt_count = row.Int64(10);
+  job.kind = static_cast<JobKind>(row.Int64(11));
+  if (const JobId sweep_id = row.Int64(12); sweep_id != 0) {  // NULL reads as 0
+    job.trial = TrialPlace{sweep_id, row.Int64(13), {}};
+  }
   return job;
 }
 
@@ -97,6 +101,13 @@ void AppendJobs(Query& query, std::vector<Job>& jobs) {
   while (query.Step()) jobs.push_back(ReadJobRow(query));
 }
 
+void ReadSettings(Connection& connection, Job& job) {
+  if (!job.trial) return;
+  Query query(connection, sql::kTrialSettings);
+  query.Bind(job.id);
+  while (query.Step()) job.trial->settings.push_back({query.Text(0), query.Text(1)});
+}
+
 }  // namespace
 
 absl::Status NoSuchJob(JobId id) { return absl::NotFoundError(absl::StrCat("no job ", id)); }
@@ -114,28 +125,59 @@ absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   job.spec = spec.Text(0);
   job.attempts = ReadAttempts(connection, id);
   job.result = ReadResult(connection, id);
+  ReadSettings(connection, job);
   return job;
+}
+
+namespace {
+
+std::vector<Job> ReadTrialJobs(Connection& connection, const JobQuery& query, int64_t before) {
+  const int64_t limit = query.states.empty() ? Limit(query.limit) : kMaxInt64;
+  std::vector<Job> jobs;
+  Query trials(connection, sql::kNewestTrials);
+  trials.Bind(before).BindText(query.name_contains).Bind(limit).Bind(query.sweep_id);
+  AppendJobs(trials, jobs);
+  if (!query.states.empty()) {
+    std::erase_if(jobs, [&](const Job& job) {
+      return std::find(query.states.begin(), query.states.end(), job.state) == query.states.end();
+    });
+  }
+  return jobs;
 }
 
 // One scan a state, each stopping at the limit, instead of one with IN, which would either collect
 // and sort every job of these states or walk past every job of the others.
+std::vector<Job> ReadJobsOfStates(Connection& connection, const JobQuery& query, int64_t before) {
+  std::vector<Job> jobs;
+  for (const JobState state : std::set<JobState>(query.states.begin(), query.states.end())) {
+    Query one(connection, sql::kNewestJobsOfState);
+    one.Bind(before)
+        .BindText(query.name_contains)
+        .Bind(Limit(query.limit))
+        .Bind(static_cast<int64_t>(state));
+    AppendJobs(one, jobs);
+  }
+  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.id > b.id; });
+  return jobs;
+}
+
+}  // namespace
+
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query) {
   const int64_t before = query.before_id > 0 ? query.before_id : kMaxInt64;
   const int64_t limit = Limit(query.limit);
   std::vector<Job> jobs;
-  if (query.states.empty()) {
+  if (query.sweep_id != 0) {
+    jobs = ReadTrialJobs(connection, query, before);
+  } else if (query.states.empty()) {
     Query all(connection, sql::kNewestJobs);
     all.Bind(before).BindText(query.name_contains).Bind(limit);
     AppendJobs(all, jobs);
-    return jobs;
+  } else {
+    jobs = ReadJobsOfStates(connection, query, before);
   }
-  for (const JobState state : std::set<JobState>(query.states.begin(), query.states.end())) {
-    Query one(connection, sql::kNewestJobsOfState);
-    one.Bind(before).BindText(query.name_contains).Bind(limit).Bind(static_cast<int64_t>(state));
-    AppendJobs(one, jobs);
-  }
-  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.id > b.id; });
   if (static_cast<int64_t>(jobs.size()) > limit) jobs.resize(static_cast<size_t>(limit));
+  for (Job& job : jobs) ReadSettings(connection, job);
   return jobs;
 }
 
@@ -144,6 +186,50 @@ std::vector<Job> ReadQueued(Connection& connection) {
   Query query(connection, sql::kQueuedJobs);
   AppendJobs(query, jobs);
   return jobs;
+}
+
+std::vector<JobId> ReadTrialIds(Connection& connection, JobId sweep_id) {
+  std::vector<JobId> ids;
+  Query query(connection, sql::kTrialIds);
+  query.Bind(sweep_id);
+  while (query.Step()) ids.push_back(query.Int64(0));
+  return ids;
+}
+
+std::vector<TrialRow> ReadTrials(Connection& connection, const TrialQuery& query) {
+  std::vector<TrialRow> trials;
+  {
+    Query rows(connection, sql::kTrials);
+    rows.Bind(query.sweep_id)
+        .BindText(query.monitor)
+        .Bind(int64_t{query.larger_is_better ? -1 : 1});
+    while (rows.Step()) {
+      TrialRow& trial = trials.emplace_back();
+      trial.id = rows.Int64(0);
+      trial.number = rows.Int64(1);
+      trial.state = static_cast<JobState>(rows.Int64(2));
+      trial.stop_reason = static_cast<StopReason>(rows.Int64(3));
+      trial.started = rows.Int64(4) != 0;
+      trial.end_told = rows.Int64(5) != 0;
+      trial.best_epoch = rows.Int64(7);  // NULL, where there is none, reads as 0
+      if (trial.best_epoch != 0) trial.best = rows.Double(6);
+    }
+  }
+  Query settings(connection, sql::kSettingsOfTrials);
+  settings.Bind(query.sweep_id);
+  auto trial = trials.begin();
+  while (settings.Step()) {
+    while (trial->id != settings.Int64(0)) ++trial;  // the same order, of the same moment
+    trial->settings.push_back({settings.Text(1), settings.Text(2)});
+  }
+  return trials;
+}
+
+std::vector<JobId> ReadOpenSweeps(Connection& connection) {
+  std::vector<JobId> ids;
+  Query query(connection, sql::kOpenSweeps);
+  while (query.Step()) ids.push_back(query.Int64(0));
+  return ids;
 }
 
 absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
@@ -216,6 +302,10 @@ absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId i
         event.what = *std::move(result);
         break;
       }
+      case EventKind::kTrialEnd:
+        event.what = JobEvent::TrialEnd{query.Int64(8), query.Int64(9),
+                                        static_cast<JobState>(query.Int64(3))};
+        break;
       default:
         return DamagedStatus(connection.path(), absl::StrCat("event ", event.sequence, " of job ",
                                                              id, " is of no known kind"));

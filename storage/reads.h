@@ -14,13 +14,22 @@
 namespace anneal {
 
 // How an event's kind is stored: never change one.
-enum class EventKind : int64_t { kStateChange = 1, kEpoch = 2, kWarning = 3, kResult = 4 };
+enum class EventKind : int64_t {
+  kStateChange = 1,
+  kEpoch = 2,
+  kWarning = 3,
+  kResult = 4,
+  kTrialEnd = 5
+};
 
 absl::Status NoSuchJob(JobId id);
 
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
 std::vector<Job> ReadQueued(Connection& connection);
+std::vector<JobId> ReadTrialIds(Connection& connection, JobId sweep_id);
+std::vector<TrialRow> ReadTrials(Connection& connection, const TrialQuery& query);
+std::vector<JobId> ReadOpenSweeps(Connection& connection);
 absl::StatusOr<std::vector<EpochRecord>> ReadEpochs(Connection& connection,
                                                     const EpochQuery& query);
 std::vector<LastEpoch> ReadLastEpochs(Connection& connection, const std::vector<JobId>& ids);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "storage/migrations/v1.h"
+#include "storage/migrations/v2.h"
 
 namespace anneal {
 namespace {
@@ -36,7 +37,7 @@ absl::Status Apply(Connection& connection, const Migration& migration, int64_t n
 }  // namespace
 
 const std::vector<Migration>& Migrations() {
-  static const auto& migrations = *new std::vector<Migration>{{1, kMigrationV1}};
+  static const auto& migrations = *new std::vector<Migration>{{1, kMigrationV1}, {2, kMigrationV2}};
   return migrations;
 }
 

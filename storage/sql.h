@@ -7,13 +7,16 @@ namespace anneal::sql {
 // What ReadJobRow() reads, in its order.
 #define ANNEAL_JOB_COLUMNS                                                                        \
   "id, name, state, stop_reason, message, priority, create_time_us, start_time_us, end_time_us, " \
-  "spec_sha256, attempt_count "
+  "spec_sha256, attempt_count, kind, sweep_id, trial "
 
 // --- reads ---
 
 inline constexpr char kJob[] = "SELECT " ANNEAL_JOB_COLUMNS "FROM jobs WHERE id = ?1";
 inline constexpr char kSpec[] = "SELECT spec FROM specs WHERE job_id = ?1";
 inline constexpr char kJobState[] = "SELECT state, attempt_count FROM jobs WHERE id = ?1";
+inline constexpr char kTrialIds[] = "SELECT id FROM jobs WHERE sweep_id = ?1 ORDER BY trial";
+inline constexpr char kTrialSettings[] =
+    "SELECT path, value FROM trial_settings WHERE job_id = ?1 ORDER BY position";
 inline constexpr char kJobOfRequest[] = "SELECT id, spec_sha256 FROM jobs WHERE request_id = ?1";
 
 inline constexpr char kNewestJobs[] =
@@ -23,14 +26,19 @@ inline constexpr char kNewestJobsOfState[] =
     "SELECT " ANNEAL_JOB_COLUMNS
     "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) AND state = ?4 "
     "ORDER BY id DESC LIMIT ?3";
+// One sweep has at most 1,000 trials: they are read and sorted, whatever the state.
+inline constexpr char kNewestTrials[] =
+    "SELECT " ANNEAL_JOB_COLUMNS
+    "FROM jobs INDEXED BY jobs_of_sweep WHERE sweep_id = ?4 AND id < ?1 "
+    "AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC LIMIT ?3";
 // 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take
 // jobs_by_state and sort.
 inline constexpr char kQueuedJobs[] =
     "SELECT " ANNEAL_JOB_COLUMNS
-    "FROM jobs INDEXED BY jobs_queued WHERE state = 1 ORDER BY priority DESC, id";
-// 2, 3, 5: RUNNING, PAUSING, CANCELLING.
+    "FROM jobs INDEXED BY jobs_queued WHERE state = 1 AND kind <> 2 ORDER BY priority DESC, id";
+// 2, 3, 5: RUNNING, PAUSING, CANCELLING; kind 2: sweeps.
 inline constexpr char kActiveJobs[] =
-    "SELECT id, state, attempt_count FROM jobs WHERE state IN (2, 3, 5) ORDER BY id";
+    "SELECT id, state, attempt_count FROM jobs WHERE state IN (2, 3, 5) AND kind <> 2 ORDER BY id";
 
 inline constexpr char kAttempts[] =
     "SELECT attempt, start_time_us, end_time_us, outcome, fingerprint FROM attempts "
@@ -61,16 +69,51 @@ inline constexpr char kResult[] =
 inline constexpr char kResultMetrics[] =
     "SELECT metric, value FROM result_metrics WHERE job_id = ?1 ORDER BY metric";
 
+// The best epoch of a trial is looked up by the key of epoch_metrics: its job's range, no other's.
+// The bounds leave out infinities (NaN is NULL). ?3 is 1, or -1 where larger is better.
+inline constexpr char kTrials[] =
+    "SELECT jobs.id, jobs.trial, jobs.state, jobs.stop_reason, jobs.start_time_us IS NOT NULL, "
+    "EXISTS (SELECT 1 FROM events WHERE events.job_id = ?1 AND events.kind = 5 "
+    "AND events.trial_job_id = jobs.id), best.value, best.epoch "
+    "FROM jobs LEFT JOIN epoch_metrics AS best ON best.job_id = jobs.id AND best.metric = ?2 "
+    "AND best.epoch = (SELECT epoch FROM epoch_metrics WHERE job_id = jobs.id AND metric = ?2 "
+    "AND value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308 "
+    "ORDER BY value * ?3, epoch LIMIT 1) "
+    "WHERE jobs.sweep_id = ?1 ORDER BY jobs.trial";
+inline constexpr char kSettingsOfTrials[] =
+    "SELECT jobs.id, path, value FROM jobs JOIN trial_settings ON job_id = jobs.id "
+    "WHERE sweep_id = ?1 ORDER BY jobs.trial, position";
+// 1 to 5: the states that are no end.
+inline constexpr char kOpenSweeps[] =
+    "SELECT id FROM jobs WHERE state IN (1, 2, 3, 4, 5) AND kind = 2 "
+    "UNION SELECT sweep_id FROM jobs WHERE state IN (1, 2, 3, 4, 5) AND sweep_id IS NOT NULL "
+    "ORDER BY 1";
+// 6, 7, 8: SUCCEEDED, FAILED, CANCELLED.
+inline constexpr char kUntoldTrialEnds[] =
+    "SELECT id, trial, state FROM jobs WHERE sweep_id = ?1 AND state IN (6, 7, 8) "
+    "AND NOT EXISTS (SELECT 1 FROM events WHERE events.job_id = ?1 AND events.kind = 5 "
+    "AND events.trial_job_id = jobs.id) ORDER BY trial";
+// 1, 4: QUEUED, PAUSED.
+inline constexpr char kWaitingTrials[] =
+    "SELECT id, state FROM jobs WHERE sweep_id = ?1 AND state IN (1, 4) ORDER BY trial";
+inline constexpr char kUnendedRelative[] =
+    "SELECT relative.id FROM jobs AS job JOIN jobs AS relative "
+    "ON relative.id = job.sweep_id WHERE job.id = ?1 AND relative.state NOT IN (6, 7, 8) "
+    "UNION ALL SELECT id FROM jobs WHERE sweep_id = ?1 AND state NOT IN (6, 7, 8) LIMIT 1";
+
 inline constexpr char kEvents[] =
-    "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch FROM events "
+    "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial "
+    "FROM events "
     "WHERE job_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
 inline constexpr char kLastSequence[] = "SELECT max(sequence) FROM events WHERE job_id = ?1";
 
 // --- writes ---
 
 inline constexpr char kInsertJob[] =
-    "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, create_time_us) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, create_time_us, kind, "
+    "sweep_id, trial) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+inline constexpr char kInsertTrialSetting[] =
+    "INSERT INTO trial_settings (job_id, position, path, value) VALUES (?1, ?2, ?3, ?4)";
 inline constexpr char kInsertSpec[] = "INSERT INTO specs (job_id, spec) VALUES (?1, ?2)";
 inline constexpr char kStartJob[] =
     "UPDATE jobs SET state = ?3, message = '', attempt_count = attempt_count + 1, "
@@ -100,8 +143,8 @@ inline constexpr char kInsertResultMetric[] =
 
 inline constexpr char kInsertEvent[] =
     "INSERT INTO events (job_id, sequence, time_us, kind, state, stop_reason, attempt, text, "
-    "epoch) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    "epoch, trial_job_id, trial) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 #undef ANNEAL_JOB_COLUMNS
 

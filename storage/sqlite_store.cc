@@ -130,6 +130,18 @@ absl::StatusOr<JobEvent> SqliteStore::ChangeState(JobId id, JobState from, JobSt
   });
 }
 
+absl::StatusOr<std::vector<JobEvent>> SqliteStore::AppendTrialEnds(JobId sweep_id) {
+  return Write<std::vector<JobEvent>>([&](Connection& connection, int64_t now_us) {
+    return WriteTrialEnds(connection, sweep_id, now_us);
+  });
+}
+
+absl::StatusOr<std::vector<JobEvent>> SqliteStore::CancelWaitingTrials(JobId sweep_id) {
+  return Write<std::vector<JobEvent>>([&](Connection& connection, int64_t now_us) {
+    return WriteTrialCancels(connection, sweep_id, now_us);
+  });
+}
+
 absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted() {
   return Write<std::vector<JobId>>(
       [&](Connection& connection, int64_t now_us) { return WriteRecovery(connection, now_us); });
@@ -150,6 +162,15 @@ absl::StatusOr<std::vector<Job>> SqliteStore::ListJobs(const JobQuery& query) {
 
 absl::StatusOr<std::vector<Job>> SqliteStore::ListQueued() {
   return Read<std::vector<Job>>([&](Connection& connection) { return ReadQueued(connection); });
+}
+
+absl::StatusOr<std::vector<TrialRow>> SqliteStore::ListTrials(const TrialQuery& query) {
+  return Read<std::vector<TrialRow>>(
+      [&](Connection& connection) { return ReadTrials(connection, query); });
+}
+
+absl::StatusOr<std::vector<JobId>> SqliteStore::ListOpenSweeps() {
+  return Read<std::vector<JobId>>([&](Connection& connection) { return ReadOpenSweeps(connection); });
 }
 
 absl::StatusOr<std::vector<EpochRecord>> SqliteStore::ListEpochs(const EpochQuery& query) {

@@ -58,12 +58,16 @@ class SqliteStore final : public Store {
                                                    const AttemptEnd& end) override;
   absl::StatusOr<JobEvent> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
                                        const std::string& message) override;
+  absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) override;
+  absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override;
   absl::Status DeleteJob(JobId id) override;
 
   absl::StatusOr<Job> GetJob(JobId id) override;
   absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) override;
   absl::StatusOr<std::vector<Job>> ListQueued() override;
+  absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) override;
+  absl::StatusOr<std::vector<JobId>> ListOpenSweeps() override;
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override;
   absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override;
   absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,

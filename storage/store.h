@@ -23,19 +23,30 @@
 
 namespace anneal {
 
+// One of the trials that a sweep is made with.
+struct NewTrial {
+  std::string name;
+  std::string spec;         // serialized anneal.v1.JobSpec
+  std::string spec_sha256;  // hex
+  std::vector<TrialSetting> settings;
+};
+
 struct NewJob {
+  JobKind kind = JobKind::kTraining;
   std::string name;
   int32_t priority = 0;
   std::string spec;         // serialized anneal.v1.JobSpec
   std::string spec_sha256;  // hex
   std::string request_id;   // "": none
   std::vector<std::string> warnings;  // become Warning events after the first
+  std::vector<NewTrial> trials;       // of a sweep, in order; they get the sweep's priority
 };
 
 struct CreatedJob {
   Job job;
   bool created = false;  // false: `request_id` was known, `job` is the one made then, nothing was written
-  std::vector<JobEvent> events;
+  std::vector<JobEvent> events;  // of the job; its trials have one each, QUEUED, which nobody can have waited for
+  std::vector<JobId> trials;     // of a sweep, in order; also where nothing was written
 };
 
 struct StartedAttempt {
@@ -58,6 +69,7 @@ struct JobQuery {
   std::string name_contains;     // case-sensitive; empty: all
   JobId before_id = 0;           // only ids below; 0: from the newest
   int64_t limit = 50;
+  JobId sweep_id = 0;            // only this sweep's trials; 0: all
 };
 
 struct EpochQuery {
@@ -73,13 +85,33 @@ struct LastEpoch {
   EpochRecord record;
 };
 
+struct TrialQuery {
+  JobId sweep_id = 0;
+  std::string monitor{};  // the metric whose best epoch is asked for; empty: none
+  bool larger_is_better = false;
+};
+
+// A trial as its sweep sees it.
+struct TrialRow {
+  JobId id = 0;
+  int64_t number = 0;
+  JobState state = JobState::kQueued;
+  StopReason stop_reason = StopReason::kNone;
+  bool started = false;   // an attempt has begun, now or earlier
+  bool end_told = false;  // the sweep has an event of its end
+  std::vector<TrialSetting> settings;
+  std::optional<double> best;  // the best finite value of the monitor; nothing where there is none
+  int64_t best_epoch = 0;      // the first epoch that has it
+};
+
 class Store {
  public:
   virtual ~Store() = default;
 
   // --- mutations ---
 
-  // QUEUED. With a request_id seen before: the job made then. ALREADY_EXISTS: that id was used for another spec.
+  // QUEUED, and of a sweep all its trials too: all or nothing. With a request_id seen before: the job made then.
+  // ALREADY_EXISTS: that id was used for another spec.
   virtual absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) = 0;
 
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.
@@ -107,11 +139,22 @@ class Store {
                                                StopReason stop_reason,
                                                const std::string& message) = 0;
 
-  // What an earlier process left active: kInterrupt is applied to each, open attempts end INTERRUPTED. To be called
+  // Tells, in an event of the sweep each, of those of its trials that have ended and have not been told of, by number.
+  // Returns the new events; none where there is nothing to tell, or the sweep has ended (nothing comes after that event).
+  // NOT_FOUND.
+  virtual absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) = 0;
+
+  // Every trial of the sweep that is QUEUED or PAUSED becomes CANCELLED (USER), all or none. Returns one event for each of
+  // them, which is of the trial. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) = 0;
+
+  // What an earlier process left active: kInterrupt is applied to each, open attempts end INTERRUPTED. Sweeps stay as
+  // they are: no worker was busy with one, and its attempt lasts from its first trial to its last. To be called
   // once, before anything else runs. Returns the jobs it changed.
   virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted() = 0;
 
-  // With all its rows. FAILED_PRECONDITION: the job has not ended. NOT_FOUND.
+  // With all its rows, a sweep with its trials. FAILED_PRECONDITION: the job has not ended; it is a sweep one of whose
+  // trials has not, or a trial whose sweep has not. NOT_FOUND.
   virtual absl::Status DeleteJob(JobId id) = 0;
 
   // --- reads ---
@@ -119,11 +162,18 @@ class Store {
   // With attempts and result. NOT_FOUND.
   virtual absl::StatusOr<Job> GetJob(JobId id) = 0;
 
-  // Newest first, without spec, attempts and result.
+  // Newest first, without spec, attempts and result; trials with their settings.
   virtual absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) = 0;
 
-  // Every QUEUED job in the order it will run: priority descending, then id. Without spec, attempts and result.
+  // Every QUEUED job that waits for a worker, so no sweep, in the order it will run: priority descending, then id.
+  // Without spec, attempts, result and trials' settings.
   virtual absl::StatusOr<std::vector<Job>> ListQueued() = 0;
+
+  // The sweep's trials by number; none where there is no such sweep.
+  virtual absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) = 0;
+
+  // By id: the sweeps that have not ended, and those that have although a trial has not.
+  virtual absl::StatusOr<std::vector<JobId>> ListOpenSweeps() = 0;
 
   // In order. NOT_FOUND where there is no such job.
   virtual absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) = 0;

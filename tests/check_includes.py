@@ -14,6 +14,7 @@ LAYERS = {
     "server/core": ({"server/core"}, {"absl", "random123"}),
     "server/spec": ({"server/core", "server/spec", PROTO}, {"absl", "protobuf"}),
     "server/data": ({"server/core", "server/data"}, {"absl"}),
+    PROTO: ({"server/core", PROTO}, {"absl", "protobuf"}),
     "storage": ({"server/core", "storage"}, {"absl", "sqlite"}),
     "server/engine": ({"server/core", "server/data", "server/spec", "server/engine", PROTO},
                       {"absl", "protobuf", "torch", "dnnl", "openssl"}),

@@ -15,6 +15,7 @@ constexpr int kNameColumns = 40;
 struct Options {
   std::vector<std::string> states;
   std::string filter;
+  std::string sweep;
   int64_t limit = 50;
 };
 
@@ -68,6 +69,12 @@ std::string StateText(const v1::Job& job) {
   return state;
 }
 
+// "sweep", "trial of 7"
+std::string KindText(const v1::Job& job) {
+  if (job.has_trial()) return "trial of " + job.trial().sweep_id();
+  return job.kind() == v1::Job::SWEEP ? "sweep" : "";
+}
+
 void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
   if (answer.jobs().empty()) {
     session.out() << "no jobs\n";
@@ -77,9 +84,12 @@ void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
   const int64_t now_us = session.environment().clock->NowUs();
   const bool progress = std::any_of(answer.jobs().begin(), answer.jobs().end(),
                                     [](const v1::Job& job) { return job.has_progress(); });
+  const bool kinds = std::any_of(answer.jobs().begin(), answer.jobs().end(),
+                                 [](const v1::Job& job) { return !KindText(job).empty(); });
   Table table;
   table.AddColumn("ID", Table::Align::kRight);
   table.AddColumn("NAME");
+  if (kinds) table.AddColumn("KIND");
   table.AddColumn("STATE");
   if (progress) table.AddColumn("EPOCH", Table::Align::kRight);
   if (progress) table.AddColumn("METRIC");
@@ -89,6 +99,7 @@ void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
     std::vector<Table::Cell> row;
     row.emplace_back(job.id());
     row.emplace_back(Shorten(Escape(job.name()), kNameColumns, style));
+    if (kinds) row.emplace_back(KindText(job));
     row.emplace_back(StateText(job), StateColor(job.state()));
     if (progress) row.emplace_back(EpochText(job));
     if (progress) row.emplace_back(BestKnownMetric(job));
@@ -109,6 +120,7 @@ int RunJobs(Session& session, const Options& options) {
   if (!IsUtf8(options.filter))
     return session.UsageError(absl::InvalidArgumentError("--filter: is not UTF-8"));
   request.set_name_contains(options.filter);
+  request.set_sweep_id(Escape(options.sweep));
 
   v1::ListJobsResponse jobs;
   while (options.limit == 0 || jobs.jobs_size() < options.limit) {
@@ -150,12 +162,13 @@ void AddJobs(CLI::App& app, Action& action) {
   command
       ->add_option("--filter", options->filter, "Only jobs whose name contains this (case matters)")
       ->type_name("TEXT");
+  command->add_option("--sweep", options->sweep, "Only the trials of this sweep")->type_name("JOB");
   command->add_option("--limit", options->limit, "At most so many (default 50; 0: all)")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
   command->footer(
       "Examples:\n  anneal jobs --state running,queued\n  anneal jobs --filter cnn --limit 5 "
-      "--output json");
+      "--output json\n  anneal jobs --sweep 7 --limit 0");
 }
 
 }  // namespace anneal::client

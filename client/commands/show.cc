@@ -2,6 +2,7 @@
 #include "client/commands/commands.h"
 #include "client/job_text.h"
 #include "client/progress.h"
+#include "client/sweep_text.h"
 #include "google/protobuf/text_format.h"
 
 namespace anneal::client {
@@ -70,6 +71,13 @@ void PrintJob(Session& session, const v1::Job& job) {
   if (job.has_start_time()) {
     table.AddRow({"started", TimesText(job, session.environment().clock->NowUs())});
   }
+  if (job.has_trial()) {
+    table.AddRow({"sweep", job.trial().sweep_id() + ", trial " +
+                               std::to_string(job.trial().number())});
+    for (const v1::TrialSetting& setting : job.trial().settings())
+      table.AddRow({"", setting.path() + "=" + setting.value()});
+  }
+  if (job.has_sweep_result()) table.AddRow({"trials", EndedText(job.sweep_result())});
   const v1::Progress& progress = job.progress();
   if (progress.epochs() > 0) {
     std::string text =
@@ -96,7 +104,11 @@ void PrintJob(Session& session, const v1::Job& job) {
   }
   if (!job.spec_sha256().empty()) table.AddRow({"spec", "sha256 " + job.spec_sha256()});
   session.out() << table.ToString(style);
-  if (!job.attempts().empty()) PrintAttempts(session, job);
+  if (job.has_sweep_result()) {
+    session.out() << "\n" << RankingTable(job.sweep_result(), style);
+  } else if (!job.attempts().empty()) {
+    PrintAttempts(session, job);
+  }
 }
 
 int RunShow(Session& session, const Options& options) {
@@ -120,7 +132,7 @@ int RunShow(Session& session, const Options& options) {
 
 void AddShow(CLI::App& app, Action& action) {
   auto [command, options] =
-      AddVerb<Options>(app, action, "show", "Shows all that is known of a job", RunShow);
+      AddVerb<Options>(app, action, "show", "Shows all that is known of a job; of a sweep, its ranking", RunShow);
   command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
   command->add_flag("--spec", options->spec,
                     "Prints the job's own job file instead, ready to be submitted again");

@@ -1,77 +1,19 @@
-#include <array>
-#include <chrono>
-#include <cstdio>
-#include <random>
-
-#include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
-#include "client/follow.h"
 #include "client/job_options.h"
-#include "client/job_text.h"
-#include "client/watch_printer.h"
+#include "client/submission.h"
 
 namespace anneal::client {
 namespace {
 
-constexpr std::chrono::seconds kRetryLimit{30};
-
 struct Options {
   JobOptions job;
-  int32_t priority = 0;
-  bool watch = false;
+  SubmissionOptions submission;
 };
 
-// 128 random bits, hex.
-std::string RandomId() {
-  std::random_device random;
-  std::string id;
-  for (int i = 0; i < 4; ++i) {
-    std::array<char, 9> word;
-    std::snprintf(word.data(), word.size(), "%08x", static_cast<unsigned>(random()));
-    id += word.data();
-  }
-  return id;
-}
-
-// A daemon that answers UNAVAILABLE, or goes away in the middle, may or may not have made the job;
-// with the same request id asking again is safe.
-grpc::Status CreateWithRetries(Session& session, const v1::CreateJobRequest& request,
-                               v1::CreateJobResponse* response) {
-  if (grpc::Status status = session.Connect(); !status.ok()) return status;
-  const std::atomic<bool> never{false};
-  const int64_t begin_us = session.environment().clock->MonotonicUs();
-  auto backoff = kFirstBackoff;
-  grpc::Status status = session.Call(&v1::JobService::Stub::CreateJob, request, response);
-  while (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    const int64_t waited_us = session.environment().clock->MonotonicUs() - begin_us;
-    if (waited_us >= std::chrono::microseconds(kRetryLimit).count()) break;
-    session.environment().sleep(backoff, never);
-    backoff = std::min(backoff * 2, kLastBackoff);
-    status = session.Connect();
-    if (status.ok()) status = session.Call(&v1::JobService::Stub::CreateJob, request, response);
-  }
-  return status;
-}
-
 int RunSubmit(Session& session, const Options& options) {
-  absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
+  const absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
-  const int64_t epochs = AskedEpochs(*spec);
-  v1::CreateJobRequest request;
-  *request.mutable_spec() = *std::move(spec);
-  request.set_priority(options.priority);
-  request.set_request_id(RandomId());
-  v1::CreateJobResponse response;
-  const grpc::Status status = CreateWithRetries(session, request, &response);
-  if (!status.ok()) return session.Fail(status);
-  if (session.json()) {
-    session.PrintJson(response);
-  } else {
-    PrintWarnings(session, response);
-    session.out() << Escape(response.job().id()) << "\n" << std::flush;
-  }
-  if (!options.watch) return kExitDone;
-  return FollowAndPrint(session, response.job().id(), epochs, /*reached_before=*/true);
+  return Submit(session, *spec, options.submission);
 }
 
 }  // namespace
@@ -80,10 +22,7 @@ void AddSubmit(CLI::App& app, Action& action) {
   auto [command, options] =
       AddVerb<Options>(app, action, "submit", "Queues a job and prints its id", RunSubmit);
   AddJobOptions(*command, options->job);
-  command->add_option("--priority", options->priority, "Higher runs first (default 0)")
-      ->type_name("N");
-  command->add_flag("--watch", options->watch,
-                    "Follows the job to its end; Ctrl-C leaves it running");
+  AddSubmissionOptions(*command, options->submission);
   command->footer(
       "Examples:\n"
       "  anneal submit recipe:quickstart --watch\n"

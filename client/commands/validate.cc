@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <vector>
 
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
 #include "client/job_options.h"
+#include "client/sweep_text.h"
 
 namespace anneal::client {
 namespace {
@@ -39,6 +41,17 @@ void PrintSummary(Session& session, const v1::NetworkSummary& summary) {
   session.out() << totals.ToString(session.style());
 }
 
+// The first few; the JSON has all.
+void PrintTrials(Session& session, const google::protobuf::RepeatedPtrField<v1::Trial>& trials) {
+  constexpr int kShown = 20;
+  session.out() << "\n" << FormatCount(trials.size()) << " trials\n";
+  for (int i = 0; i < std::min(trials.size(), kShown); ++i) {
+    session.out() << "trial " << trials[i].number() << "  " << SettingsText(trials[i].settings())
+                  << "\n";
+  }
+  if (trials.size() > kShown) session.out() << "...\n";
+}
+
 int RunValidate(Session& session, const JobOptions& options) {
   absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options);
   if (!spec.ok()) return session.UsageError(spec.status());
@@ -53,6 +66,7 @@ int RunValidate(Session& session, const JobOptions& options) {
     return kExitDone;
   }
   PrintSummary(session, response.summary());
+  if (!response.trials().empty()) PrintTrials(session, response.trials());
   session.out() << std::flush;
   PrintWarnings(session, response);
   return kExitDone;

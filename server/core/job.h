@@ -43,6 +43,12 @@ inline constexpr std::array<JobState, 8> kAllJobStates = {
     JobState::kQueued,     JobState::kRunning,   JobState::kPausing, JobState::kPaused,
     JobState::kCancelling, JobState::kSucceeded, JobState::kFailed,  JobState::kCancelled};
 
+// The numbers are stored and sent (anneal.v1.Job.Kind): never change one.
+enum class JobKind : int {
+  kTraining = 1,  // a sweep's trial too
+  kSweep = 2,     // the parent of trials; no worker takes it
+};
+
 enum class JobTransition : int {
   kStart,
   kSucceed,
@@ -79,7 +85,8 @@ std::optional<JobState> NextState(JobState state, JobTransition transition);
 // SUCCEEDED, FAILED, CANCELLED: no transition leaves them.
 bool IsTerminal(JobState state);
 
-// A worker is busy with the job: RUNNING, PAUSING, CANCELLING.
+// An attempt is under way: RUNNING, PAUSING, CANCELLING. A worker is busy with the job, or, of a
+// sweep, with its trials.
 bool IsActive(JobState state);
 
 // "QUEUED", "EARLY_STOPPED", ...: the names of the API. kNone is "".
@@ -97,9 +104,25 @@ struct Attempt {
                             // LibTorch, device, build
 };
 
+// One field of a trial's job file, as after --set.
+struct TrialSetting {
+  std::string path;  // "training.optimizer.nadam.learning_rate"
+  std::string value;
+
+  friend bool operator==(const TrialSetting&, const TrialSetting&) = default;
+};
+
+// A job's place in the sweep it belongs to.
+struct TrialPlace {
+  JobId sweep_id = 0;
+  int64_t number = 0;  // from 1, in the order they were made
+  std::vector<TrialSetting> settings;
+};
+
 // A job as stored.
 struct Job {
   JobId id = 0;
+  JobKind kind = JobKind::kTraining;
   std::string name;
   JobState state = JobState::kQueued;
   StopReason stop_reason = StopReason::kNone;  // set in terminal states
@@ -111,6 +134,7 @@ struct Job {
   std::string spec;  // serialized anneal.v1.JobSpec, bit for bit as submitted; empty in lists
   std::string spec_sha256;  // of `spec`, hex
   int64_t attempt_count = 0;
+  std::optional<TrialPlace> trial;       // of a sweep's trial
   std::vector<Attempt> attempts;         // empty in lists
   std::optional<TrainingResult> result;  // empty in lists, and where there is none
 };
@@ -126,15 +150,23 @@ struct JobWarning {
   std::string text;
 };
 
+// Of a sweep: one of its trials has ended.
+struct JobTrialEnd {
+  JobId job_id = 0;
+  int64_t trial = 0;  // its number
+  JobState state = JobState::kSucceeded;
+};
+
 // One thing that happened to a job. Stored in the transaction that made it true, then published.
 struct JobEvent {
   using StateChange = JobStateChange;
   using Warning = JobWarning;
+  using TrialEnd = JobTrialEnd;
 
   JobId job_id = 0;
   int64_t sequence = 0;  // per job, from 1, without gaps
   int64_t time_us = 0;
-  std::variant<StateChange, EpochRecord, Warning, TrainingResult> what;
+  std::variant<StateChange, EpochRecord, Warning, TrainingResult, TrialEnd> what;
 };
 
 // The event that a watcher waits for: a change to a terminal state.

@@ -24,6 +24,7 @@ enum class RandomPurpose : uint32_t {
   kSynthetic = 4,     // generated data
   kNoise = 5,         // layer: index of the layer; position: step
   kAugmentation = 6,  // layer: index of the input step; position: step of the training
+  kSweep = 7,         // layer: index of the parameter; position: index of the trial
 };
 
 struct RandomStream {

@@ -84,6 +84,11 @@ v1::JobEvent ToProto(const JobEvent& event) {
     proto.set_warning(ToUtf8(warning->text));
   } else if (const auto* result = std::get_if<TrainingResult>(&event.what)) {
     *proto.mutable_result() = ToProto(*result);
+  } else if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
+    v1::JobEvent::TrialEnd* to = proto.mutable_trial_end();
+    to->set_job_id(absl::StrCat(end->job_id));
+    to->set_trial(end->trial);
+    to->set_state(static_cast<v1::Job::State>(end->state));
   }
   return proto;
 }
@@ -103,8 +108,25 @@ v1::Dataset ToProto(const DatasetInfo& info) {
   return proto;
 }
 
+v1::TrialSetting ToProto(const TrialSetting& setting) {
+  v1::TrialSetting proto;
+  proto.set_path(ToUtf8(setting.path));
+  proto.set_value(ToUtf8(setting.value));
+  return proto;
+}
+
+v1::Trial ToProto(const TrialPlace& trial) {
+  v1::Trial proto;
+  if (trial.sweep_id != 0) proto.set_sweep_id(absl::StrCat(trial.sweep_id));
+  proto.set_number(trial.number);
+  for (const TrialSetting& setting : trial.settings) *proto.add_settings() = ToProto(setting);
+  return proto;
+}
+
 absl::StatusOr<v1::Job> ToProto(const Job& job) {
   v1::Job proto;
+  proto.set_kind(static_cast<v1::Job::Kind>(job.kind));
+  if (job.trial.has_value()) *proto.mutable_trial() = ToProto(*job.trial);
   if (job.id != 0) proto.set_id(absl::StrCat(job.id));
   proto.set_name(ToUtf8(job.name));
   proto.set_state(static_cast<v1::Job::State>(job.state));

@@ -27,6 +27,9 @@ v1::Progress ToProto(const ProgressSnapshot& snapshot);
 v1::JobEvent ToProto(const JobEvent& event);
 v1::Dataset ToProto(const DatasetInfo& info);
 
+v1::Trial ToProto(const TrialPlace& trial);
+v1::TrialSetting ToProto(const TrialSetting& setting);
+
 // With the spec where `job.spec` is not empty; without progress and queue_position. DATA_LOSS: the
 // stored spec does not parse.
 absl::StatusOr<v1::Job> ToProto(const Job& job);

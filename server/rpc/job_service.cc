@@ -12,6 +12,7 @@
 #include "server/rpc/digest.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
+#include "server/rpc/sweep_result.h"
 #include "server/rpc/unary.h"
 #include "server/rpc/utf8.h"
 #include "server/rpc/watch_reactor.h"
@@ -38,6 +39,17 @@ absl::Status AboutJob(const std::string& id, const absl::Status& status,
   if (absl::IsNotFound(status)) return JobNotFound(id);
   if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
   return status;
+}
+
+void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
+               v1::CreateJobResponse& response) {
+  TrialPlace place;
+  place.sweep_id = sweep_id;
+  for (const NewTrial& trial : trials) {
+    ++place.number;
+    place.settings = trial.settings;
+    *response.add_trials() = ToProto(place);
+  }
 }
 
 // What a page token is bound to.
@@ -86,10 +98,7 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
     violations.push_back({"spec", "is missing"});
   }
   if (!violations.empty()) return InvalidRequest(violations);
-  if (const absl::Status device = engine_.CheckDevice(request.spec().training().device());
-      !device.ok()) {
-    return WithReason(device, "DEVICE_UNAVAILABLE");
-  }
+  RETURN_IF_ERROR(CheckDevices(*validation.spec));
 
   NewJob wanted;
   wanted.name = request.spec().name();
@@ -98,6 +107,14 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   wanted.spec_sha256 = Sha256Hex(wanted.spec);
   wanted.request_id = request.request_id();
   wanted.warnings = validation.warnings;
+  wanted.kind = request.spec().has_sweep() ? JobKind::kSweep : JobKind::kTraining;
+  for (const PlannedTrial& planned : validation.spec->trials()) {
+    NewTrial& trial = wanted.trials.emplace_back();
+    trial.name = planned.spec.name();
+    trial.spec = SerializeDeterministic(planned.spec);
+    trial.spec_sha256 = Sha256Hex(trial.spec);
+    trial.settings = planned.settings;
+  }
 
   v1::CreateJobResponse response;
   *response.mutable_summary() = validation.spec->summary();
@@ -108,6 +125,8 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
     job->set_priority(wanted.priority);
     *job->mutable_spec() = request.spec();
     job->set_spec_sha256(wanted.spec_sha256);
+    job->set_kind(static_cast<v1::Job::Kind>(wanted.kind));
+    AddTrials(0, wanted.trials, response);
     return response;
   }
   absl::StatusOr<CreatedJob> created = scheduler_.Submit(wanted);
@@ -118,7 +137,20 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   }
   if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
   ASSIGN_OR_RETURN(*response.mutable_job(), WithLiveState(created->job));
+  AddTrials(created->job.id, wanted.trials, response);
   return response;
+}
+
+absl::Status JobService::CheckDevices(const ValidatedSpec& spec) const {
+  RETURN_IF_ERROR(CheckDevice(spec.training().device()));
+  for (const PlannedTrial& trial : spec.trials())
+    RETURN_IF_ERROR(CheckDevice(trial.spec.training().device()));
+  return absl::OkStatus();
+}
+
+absl::Status JobService::CheckDevice(const std::string& device) const {
+  const absl::Status checked = engine_.CheckDevice(device);
+  return checked.ok() ? checked : WithReason(checked, "DEVICE_UNAVAILABLE");
 }
 
 absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
@@ -137,8 +169,13 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
 
 absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
   ASSIGN_OR_RETURN(v1::Job proto, ToProto(job));
+  if (job.kind == JobKind::kSweep) {
+    ASSIGN_OR_RETURN(*proto.mutable_sweep_result(), SweepResultOf(store_, job.id, proto.spec()));
+  }
   if (job.state == JobState::kQueued) {
     proto.set_queue_position(scheduler_.QueuePosition(job.id));
+  } else if (job.kind == JobKind::kSweep) {
+    // Its trials have their own progress.
   } else if (IsActive(job.state)) {
     if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
       *proto.mutable_progress() = ToProto(*snapshot);
@@ -178,6 +215,11 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     if (violations.size() >= 100) break;
   }
   if (!violations.empty()) return InvalidRequest(violations);
+  if (!request.sweep_id().empty()) {
+    ASSIGN_OR_RETURN(query.sweep_id, RequireJobId(request.sweep_id()));
+    if (const absl::StatusOr<Job> sweep = store_.GetJob(query.sweep_id); !sweep.ok())
+      return AboutJob(request.sweep_id(), sweep.status(), "");
+  }
   const std::string page_query = QueryOf(request);
   if (!request.page_token().empty()) {
     ASSIGN_OR_RETURN(const std::vector<int64_t> cursor,

@@ -14,6 +14,7 @@
 #include "server/rpc/watch_set.h"
 #include "server/scheduler/event_bus.h"
 #include "server/scheduler/scheduler.h"
+#include "server/spec/validated_spec.h"
 #include "storage/store.h"
 
 namespace anneal {
@@ -68,7 +69,11 @@ class JobService final : public v1::JobService::CallbackService {
   absl::StatusOr<v1::ListEpochMetricsResponse> ListEpochs(
       const v1::ListEpochMetricsRequest& request);
 
-  // The message with progress and queue_position.
+  // Of a sweep, also for every trial. FAILED_PRECONDITION.
+  absl::Status CheckDevices(const ValidatedSpec& spec) const;
+  absl::Status CheckDevice(const std::string& device) const;
+
+  // The message with progress and queue_position, of a sweep with its result.
   absl::StatusOr<v1::Job> WithLiveState(const Job& job);
 
   Store& store_;

@@ -15,6 +15,8 @@
 namespace anneal {
 namespace {
 
+constexpr int64_t kNoLimitUs = int64_t{1} << 60;
+
 // Of the device that the stored spec asks for. A spec that cannot be read, and an engine that
 // throws, are reported by the training, not here.
 std::string FingerprintFor(const Job& stored, const Engine& engine) {
@@ -49,7 +51,14 @@ AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token&
   absl::StatusOr<int64_t> attempt = recorder_.BeginAttempt(job.id, fingerprint);
   if (absl::IsAborted(attempt.status())) attempt = Adopt(job);
   if (!attempt.ok()) return CannotBegin(job.id, attempt.status());
-  return WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+  if (!stored->trial.has_value())
+    return WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+  const JobId sweep = stored->trial->sweep_id;
+  sweeps_.SettleWithRetries(sweep, storage_retry_us_, job.stop.get_token());
+  const Result result = WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+  // As long as the end of a training: what nobody tells of now waits for the next start.
+  if (result == Result::kDone) sweeps_.SettleWithRetries(sweep, kNoLimitUs, shutdown);
+  return result;
 }
 
 // The job is not QUEUED. Where it has been cancelled there is nothing to do, and ABORTED is

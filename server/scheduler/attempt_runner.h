@@ -14,6 +14,7 @@
 #include "server/scheduler/attempt_ending.h"
 #include "server/scheduler/job_recorder.h"
 #include "server/scheduler/running_job.h"
+#include "server/scheduler/sweep_keeper.h"
 #include "storage/store.h"
 
 namespace anneal {
@@ -28,16 +29,18 @@ class AttemptRunner {
   };
 
   // What it is given must outlive it. `storage_retry_us`: as in Scheduler::Options.
-  AttemptRunner(Store& store, JobRecorder& recorder, Engine& engine, const DatasetCatalog& catalog,
-                const Clock& clock, int64_t storage_retry_us)
+  AttemptRunner(Store& store, JobRecorder& recorder, SweepKeeper& sweeps, Engine& engine,
+                const DatasetCatalog& catalog, const Clock& clock, int64_t storage_retry_us)
       : store_(store),
         recorder_(recorder),
+        sweeps_(sweeps),
         engine_(engine),
         catalog_(catalog),
         clock_(clock),
         storage_retry_us_(storage_retry_us) {}
 
-  // Blocks until the training has ended and its end is stored; never throws. `job.stop` ends the
+  // Blocks until the training has ended and its end is stored; never throws. A trial's sweep is
+  // settled when it has begun and when it has ended. `job.stop` ends the
   // training, `shutdown` the retrying of its last write: what is then left RUNNING is found by
   // Store::RecoverInterrupted at the next start.
   //
@@ -56,6 +59,7 @@ class AttemptRunner {
 
   Store& store_;
   JobRecorder& recorder_;
+  SweepKeeper& sweeps_;
   Engine& engine_;
   const DatasetCatalog& catalog_;
   const Clock& clock_;

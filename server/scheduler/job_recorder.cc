@@ -1,6 +1,7 @@
 #include "server/scheduler/job_recorder.h"
 
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "server/core/status_macros.h"
@@ -43,6 +44,26 @@ absl::StatusOr<int64_t> JobRecorder::ChangeState(JobId id, JobState from, JobSta
   const int64_t time_us = event.time_us;
   bus_.Publish(std::move(event));
   return time_us;
+}
+
+absl::Status JobRecorder::AppendTrialEnds(JobId sweep_id) {
+  const MutexLock lock(OrderOf(sweep_id));
+  ASSIGN_OR_RETURN(std::vector<JobEvent> events, store_.AppendTrialEnds(sweep_id));
+  for (JobEvent& event : events) bus_.Publish(std::move(event));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<JobId>> JobRecorder::CancelWaitingTrials(JobId sweep_id) {
+  // Events of any number of jobs: all locks, in the one order, and nobody else holds two.
+  std::array<std::optional<MutexLock>, std::tuple_size_v<decltype(order_)>> locks;
+  for (size_t i = 0; i < order_.size(); ++i) locks[i].emplace(order_[i]);
+  ASSIGN_OR_RETURN(std::vector<JobEvent> events, store_.CancelWaitingTrials(sweep_id));
+  std::vector<JobId> cancelled;
+  for (JobEvent& event : events) {
+    cancelled.push_back(event.job_id);
+    bus_.Publish(std::move(event));
+  }
+  return cancelled;
 }
 
 absl::Status JobRecorder::PublishNewest(JobId id) {

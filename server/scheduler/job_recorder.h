@@ -44,6 +44,11 @@ class JobRecorder {
   absl::StatusOr<int64_t> ChangeState(JobId id, JobState from, JobState to, StopReason stop_reason,
                                       const std::string& message);
 
+  absl::Status AppendTrialEnds(JobId sweep_id);
+
+  // Returns the trials that it has cancelled.
+  absl::StatusOr<std::vector<JobId>> CancelWaitingTrials(JobId sweep_id);
+
   // Publishes the newest stored event of the job, perhaps again: after a write that was committed
   // although the store answered an error, so that nobody has heard of it. Watchers read from the
   // store what came before it. Reads all the job's events: for rare use. Errors of

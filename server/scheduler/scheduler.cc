@@ -34,6 +34,7 @@
 #include "server/scheduler/queue.h"
 #include "server/scheduler/running_job.h"
 #include "server/scheduler/storage_retry.h"
+#include "server/scheduler/sweep_keeper.h"
 #include "server/scheduler/worker_pool.h"
 
 namespace anneal {
@@ -47,7 +48,9 @@ class SchedulerImpl final : public Scheduler {
         clock_(clock),
         worker_count_(options.workers),
         recorder_(store, bus),
-        runner_(store, recorder_, engine, catalog, clock, options.storage_retry_us),
+        sweeps_(store, recorder_, clock,
+                [this](JobId trial, JobState state) { Withdraw(trial, state); }),
+        runner_(store, recorder_, sweeps_, engine, catalog, clock, options.storage_retry_us),
         ticker_(bus, clock, options.progress_interval_us) {}
 
   ~SchedulerImpl() override { Stop(); }
@@ -67,7 +70,9 @@ class SchedulerImpl final : public Scheduler {
     bool cancelled = false;  // by Cancel, when it was still QUEUED in the store
   };
 
+  absl::StatusOr<Job> CancelAlone(JobId id);
   void Enqueue(JobId id, int32_t priority);
+  void EnqueueTrials(const CreatedJob& created);
   void Work();
   std::shared_ptr<RunningJob> TakeNext();
   void PutDown(const RunningJob& job, AttemptRunner::Result result);
@@ -78,6 +83,7 @@ class SchedulerImpl final : public Scheduler {
   const Clock& clock_;
   const int worker_count_;
   JobRecorder recorder_;
+  SweepKeeper sweeps_;
   AttemptRunner runner_;
   ProgressTicker ticker_;
   std::stop_source shutdown_;
@@ -105,6 +111,8 @@ absl::Status SchedulerImpl::Start() {
         absl::StrCat("workers is ", worker_count_, "; it must be at least 1"));
   }
   RETURN_IF_ERROR(store_.RecoverInterrupted().status());
+  ASSIGN_OR_RETURN(const std::vector<JobId> sweeps, store_.ListOpenSweeps());
+  for (const JobId sweep : sweeps) RETURN_IF_ERROR(sweeps_.Settle(sweep));
   ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());
   for (const Job& job : queued) Enqueue(job.id, job.priority);
   started_ = true;
@@ -135,7 +143,9 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   }
   ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
-  if (created.job.state == JobState::kQueued) {
+  if (created.job.kind == JobKind::kSweep) {
+    EnqueueTrials(created);
+  } else if (created.job.state == JobState::kQueued) {
     Enqueue(created.job.id, created.job.priority);
     const absl::StatusOr<Job> now = store_.GetJob(created.job.id);
     if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
@@ -145,7 +155,41 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   return created;
 }
 
+// Those that wait. One that ends while it is being put into the queue may stay there: it is dropped
+// when a worker takes it.
+void SchedulerImpl::EnqueueTrials(const CreatedJob& created) {
+  std::vector<JobId> waiting = created.trials;
+  if (!created.created) {
+    const absl::StatusOr<std::vector<TrialRow>> trials =
+        store_.ListTrials({.sweep_id = created.job.id});
+    if (trials.ok()) {
+      waiting.clear();
+      for (const TrialRow& trial : *trials) {
+        if (trial.state == JobState::kQueued) waiting.push_back(trial.id);
+      }
+    }
+  }
+  for (const JobId trial : waiting) Enqueue(trial, created.job.priority);
+}
+
 absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
+  absl::StatusOr<Job> cancelled = CancelAlone(id);
+  // Also where it has ended already: an earlier Cancel may have stopped halfway.
+  const absl::StatusOr<Job> now = store_.GetJob(id);
+  if (!now.ok()) return cancelled;
+  if (now->trial.has_value()) {
+    // The trial is cancelled, whatever the store answers: its sweep hears of it later then.
+    (void)sweeps_.Settle(now->trial->sweep_id);
+    return cancelled;
+  }
+  if (now->kind != JobKind::kSweep) return cancelled;
+  RETURN_IF_ERROR(sweeps_.Settle(id));
+  if (!cancelled.ok()) return cancelled;
+  return store_.GetJob(id);
+}
+
+// Of `id` itself, not of its sweep or its trials.
+absl::StatusOr<Job> SchedulerImpl::CancelAlone(JobId id) {
   // Each round that fails has lost a race against a change of state, and there are few of these in
   // a job's life.
   constexpr int kRounds = 16;

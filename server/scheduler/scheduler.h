@@ -46,8 +46,9 @@ class Scheduler {
   // Stop() first, if it has not been called.
   virtual ~Scheduler() = default;
 
-  // Puts what an earlier process left running back into the queue, fills the queue from the store,
-  // starts the workers. Errors of Store::RecoverInterrupted and ListQueued; INVALID_ARGUMENT: no
+  // Puts what an earlier process left running back into the queue, brings sweeps in step with their
+  // trials, fills the queue from the store, starts the workers. Errors of
+  // Store::RecoverInterrupted, SweepKeeper::Settle and ListQueued; INVALID_ARGUMENT: no
   // workers asked for; RESOURCE_EXHAUSTED: more than the system has threads; FAILED_PRECONDITION:
   // it was started or stopped before.
   virtual absl::Status Start() = 0;
@@ -56,16 +57,17 @@ class Scheduler {
   // Blocks until the workers have ended. Safe to call twice.
   virtual void Stop() = 0;
 
-  // Stores and queues. The events are in the store and in the answer, but not on the bus: nobody
+  // Stores and queues, of a sweep its trials. The events are in the store and in the answer, but not on the bus: nobody
   // can watch the job yet. Errors of Store::CreateJob; UNAVAILABLE after Stop().
   virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
 
   // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a
-  // batch); CANCELLING stays. Returns the job after that. FAILED_PRECONDITION: it has ended.
-  // NOT_FOUND.
+  // batch); CANCELLING stays. Of a sweep, all its trials that have not ended are cancelled too; where
+  // that fails halfway, a second call goes on, as the next start does. Returns the job after that.
+  // FAILED_PRECONDITION: it has ended. NOT_FOUND.
   virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
 
-  // Errors of Store::DeleteJob.
+  // Of a sweep, with its trials. Errors of Store::DeleteJob.
   virtual absl::Status Delete(JobId id) = 0;
 
   // Of a job that runs now; nothing otherwise.

@@ -44,6 +44,10 @@ inline double Smoothing(const v1::LearningRateRangeTest& s) {
 inline double DivergenceFactor(const v1::LearningRateRangeTest& s) {
   return s.has_divergence_factor() ? s.divergence_factor() : 4.0;
 }
+inline std::string Monitor(const v1::Sweep& s, const v1::TrainingSpec& training) {
+  if (!s.monitor().empty()) return s.monitor();
+  return training.has_validation() ? "val_loss" : "loss";
+}
 
 inline double LearningRate(const v1::Sgd& s) {
   return s.has_learning_rate() ? s.learning_rate() : 0.01;

@@ -24,6 +24,11 @@ inline constexpr int64_t kBoundaries = 1'000;  // of a piecewise constant schedu
 inline constexpr int64_t kParameters = 1'000'000'000;
 inline constexpr int64_t kMemoryBytes = int64_t{1} << 40;
 
+inline constexpr int64_t kTrials = 1'000;  // of a sweep
+inline constexpr int kSweepParameters = 20;
+inline constexpr int64_t kTrialsBytes = int64_t{64} << 20;  // of their job files together
+inline constexpr int64_t kTrialsLayers = 2'000'000;         // with every repeat expanded
+
 inline constexpr int64_t kBatchSize = 65'536;
 inline constexpr int64_t kEpochs = 1'000'000;
 inline constexpr int64_t kFewestRangeTestSteps = 10;

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "anneal/v1/job.pb.h"
 #include "server/core/dataset_info.h"
+#include "server/spec/planned_trial.h"
 
 namespace anneal {
 
@@ -52,6 +53,8 @@ class ValidatedSpec {
   // 0: no validation.
   int64_t validation_samples() const { return contents_->validation_samples; }
   const v1::NetworkSummary& summary() const { return contents_->summary; }
+  // Of a sweep, in order: each valid by itself. Empty otherwise.
+  const std::vector<PlannedTrial>& trials() const { return contents_->trials; }
 
  private:
   friend class Validator;
@@ -62,6 +65,7 @@ class ValidatedSpec {
     int64_t training_samples = 0;
     int64_t validation_samples = 0;
     v1::NetworkSummary summary;
+    std::vector<PlannedTrial> trials;
   };
   explicit ValidatedSpec(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
 
@@ -74,6 +78,9 @@ struct ValidationResult {
   std::vector<std::string> warnings;  // legal but unwise: "training.optimizer.sgd.momentum: ..."
 };
 
+// Of a sweep, the training and every trial made of it are judged; what is wrong with several trials
+// alike is said once, naming the first of them and its settings.
+//
 // `catalog` is asked for the spec's data set: an unknown name is a violation of
 // `training.dataset.name`, one that cannot be read too. Never throws; bounded in time and memory by
 // the size of the spec and fixed limits. Thread-safe.

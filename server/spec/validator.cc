@@ -4,7 +4,9 @@
 //   2. expansion: repeats written out, layers named. Not done where that would be too much;
 //   3. shapes: from the data set's samples through every layer, with parameter counts;
 //   4. the whole: output against classes and loss, parameters and memory against the limits;
-//   5. only for a spec without violations: warnings and the summary.
+//   5. a sweep's block, and the trials that come out of it;
+//   6. only for a spec without violations: warnings and the summary;
+//   7. every trial of a sweep, from 1 on.
 //
 // Each stage goes on with what the earlier ones left known and reports nothing that follows only
 // from what they found.
@@ -15,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/spec/defaults.h"
 #include "server/spec/estimate.h"
 #include "server/spec/expansion.h"
 #include "server/spec/field_checks.h"
@@ -23,12 +26,15 @@
 #include "server/spec/loss_checks.h"
 #include "server/spec/lr_range_test_checks.h"
 #include "server/spec/optimizer_checks.h"
+#include "server/spec/monitor_checks.h"
 #include "server/spec/output_checks.h"
 #include "server/spec/pruning_checks.h"
 #include "server/spec/run_checks.h"
 #include "server/spec/shapes.h"
 #include "server/spec/summary.h"
+#include "server/spec/sweep.h"
 #include "server/spec/text.h"
+#include "server/spec/trial_checks.h"
 #include "server/spec/unknown_fields.h"
 #include "server/spec/warnings.h"
 
@@ -43,17 +49,27 @@ ValidationResult Validator::Run(const v1::JobSpec& spec) && {
   if (contents->proto.has_training())
     plan = CheckTraining(contents->proto.training(), contents->layers);
 
+  if (spec.has_sweep() && spec.has_training()) contents->trials = CheckSweep(contents->proto);
+
   ValidationResult result;
-  if (!violations_.empty()) {
-    result.violations = std::move(violations_).Take();
-    return result;
+  if (violations_.empty()) {
+    contents->dataset = *std::move(plan.dataset);
+    contents->training_samples = plan.training_samples;
+    contents->validation_samples = plan.validation_samples;
+    contents->summary = Summarize(contents->proto.training(), contents->layers);
+    result.spec = ValidatedSpec(contents);
+    result.warnings = FindWarnings(*result.spec);
   }
-  contents->dataset = *std::move(plan.dataset);
-  contents->training_samples = plan.training_samples;
-  contents->validation_samples = plan.validation_samples;
-  contents->summary = Summarize(contents->proto.training(), contents->layers);
-  result.spec = ValidatedSpec(std::move(contents));
-  result.warnings = FindWarnings(*result.spec);
+  if (!contents->trials.empty()) {
+    const v1::Sweep& sweep = contents->proto.sweep();
+    CheckTrials(sweep, defaults::Monitor(sweep, contents->proto.training()), contents->trials,
+                catalog_, violations_, result.warnings);
+  }
+  if (!violations_.empty()) {
+    result.spec.reset();
+    result.warnings.clear();
+    result.violations = std::move(violations_).Take();
+  }
   return result;
 }
 
@@ -77,6 +93,13 @@ DataPlan Validator::CheckTraining(const v1::TrainingSpec& training,
   CheckOptimizer(training, violations_);
   CheckRun(training, violations_);
   return plan;
+}
+
+std::vector<PlannedTrial> Validator::CheckSweep(const v1::JobSpec& spec) {
+  const v1::Sweep& sweep = spec.sweep();
+  CheckMonitor(FieldChecks("sweep", violations_), defaults::Monitor(sweep, spec.training()),
+               sweep.monitor().empty(), spec.training());
+  return PlanTrials(spec, violations_);
 }
 
 void Validator::CheckNetwork(const v1::TrainingSpec& training, const DataPlan& plan,

@@ -22,6 +22,7 @@ class Validator {
  private:
   void CheckJob(const v1::JobSpec& spec);
   DataPlan CheckTraining(const v1::TrainingSpec& training, std::vector<ResolvedLayer>& layers);
+  std::vector<PlannedTrial> CheckSweep(const v1::JobSpec& spec);
   void CheckNetwork(const v1::TrainingSpec& training, const DataPlan& plan,
                     std::vector<ResolvedLayer>& layers);
 

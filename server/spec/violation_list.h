@@ -26,6 +26,9 @@ class ViolationList {
 
   bool empty() const { return violations_.empty(); }
 
+  // What was kept so far.
+  const std::vector<Violation>& kept() const { return violations_; }
+
   // What was found; where some were only counted, a last entry with the field "..." says how many.
   std::vector<Violation> Take() && {
     if (more_ > 0) violations_.push_back({"...", absl::StrCat("and ", more_, " more violations")});

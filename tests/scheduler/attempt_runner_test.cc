@@ -13,7 +13,8 @@ using Result = AttemptRunner::Result;
 class AttemptRunnerTest : public SchedulerFixture {
  protected:
   JobRecorder recorder_{store_, bus_};
-  AttemptRunner runner_{store_, recorder_, engine_, catalog_, clock_, 1'000'000};
+  SweepKeeper sweeps_{store_, recorder_, clock_, [](JobId, JobState) {}};
+  AttemptRunner runner_{store_, recorder_, sweeps_, engine_, catalog_, clock_, 1'000'000};
 };
 
 TEST_F(AttemptRunnerTest, RunsAQueuedJobToItsEnd) {

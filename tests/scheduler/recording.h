@@ -21,7 +21,8 @@
 
 namespace anneal {
 
-// "RUNNING", "SUCCEEDED COMPLETED", "epoch 3", "warning: text", "result of 3 epochs".
+// "RUNNING", "SUCCEEDED COMPLETED", "epoch 3", "warning: text", "result of 3 epochs",
+// "trial 3 FAILED".
 inline std::string Text(const JobEvent& event) {
   if (const auto* change = std::get_if<JobEvent::StateChange>(&event.what)) {
     return change->stop_reason == StopReason::kNone
@@ -34,6 +35,9 @@ inline std::string Text(const JobEvent& event) {
   }
   if (const auto* warning = std::get_if<JobEvent::Warning>(&event.what)) {
     return absl::StrCat("warning: ", warning->text);
+  }
+  if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
+    return absl::StrCat("trial ", end->trial, " ", ToAbsl(JobStateName(end->state)));
   }
   return absl::StrCat("result of ", std::get<TrainingResult>(event.what).epochs, " epochs");
 }

@@ -92,6 +92,8 @@ inline std::string Describe(const JobEvent& event) {
     text << Describe(*record);
   } else if (const auto* warning = std::get_if<JobEvent::Warning>(&event.what)) {
     text << "warning '" << warning->text << "'";
+  } else if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
+    text << "trial " << end->trial << " (job " << end->job_id << ") " << JobStateName(end->state);
   } else {
     text << Describe(std::get<TrainingResult>(event.what));
   }
@@ -150,6 +152,18 @@ inline NewJob MakeJob(const std::string& name = "job", int32_t priority = 0) {
   job.priority = priority;
   job.spec = "spec of " + name;
   job.spec_sha256 = "sha of " + name;
+  return job;
+}
+
+// A sweep of so many trials, each with one setting.
+inline NewJob MakeSweep(int trials, const std::string& name = "sweep", int32_t priority = 0) {
+  NewJob job = MakeJob(name, priority);
+  job.kind = JobKind::kSweep;
+  for (int i = 1; i <= trials; ++i) {
+    const std::string number = std::to_string(i);
+    job.trials.push_back({name + "/" + number, "spec of trial " + number, "sha of trial " + number,
+                          {{"training.batch_size", number}}});
+  }
   return job;
 }
 
@@ -222,6 +236,24 @@ class StoreTest : public testing::Test {
     const auto job = store_->GetJob(id);
     EXPECT_TRUE(job.ok()) << job.status();
     return job.ok() ? *job : Job();
+  }
+
+  // Runs the job to its end, with an epoch for each value of `metric`.
+  void RunTo(JobId id, JobState state, const std::string& metric,
+             const std::vector<double>& values) {
+    const auto started = store_->BeginAttempt(id, "cpu");
+    ASSERT_TRUE(started.ok()) << started.status();
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto stored = store_->AppendEpoch(
+          id, started->attempt, MakeEpoch(static_cast<int64_t>(i) + 1, {{metric, values[i]}}));
+      ASSERT_TRUE(stored.ok()) << stored.status();
+    }
+    AttemptEnd end;
+    end.to = state;
+    end.stop_reason =
+        state == JobState::kSucceeded ? StopReason::kCompleted : StopReason::kDiverged;
+    const auto ended = store_->EndAttempt(id, started->attempt, end);
+    ASSERT_TRUE(ended.ok()) << ended.status();
   }
 
   std::vector<JobEvent> Events(JobId id) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -37,11 +38,15 @@ class FakeStore final : public Store {
     kAppendWarning,
     kEndAttempt,
     kChangeState,
+    kAppendTrialEnds,
+    kCancelWaitingTrials,
     kRecoverInterrupted,
     kDeleteJob,
     kGetJob,
     kListJobs,
     kListQueued,
+    kListTrials,
+    kListOpenSweeps,
     kListEpochs,
     kListLastEpochs,
     kListEvents,
@@ -109,22 +114,37 @@ class FakeStore final : public Store {
           return absl::AlreadyExistsError(
               absl::StrCat("request id \"", job.request_id, "\" was used for another spec"));
         }
-        return CreatedJob{row.job, false, {}};
+        return CreatedJob{row.job, false, {}, TrialsOf(row.job.id)};
       }
     }
     const JobId id = next_id_++;
     Row& row = rows_[id];
     row.job.id = id;
+    row.job.kind = job.kind;
     row.job.name = job.name;
     row.job.priority = job.priority;
     row.job.create_time_us = clock_.NowUs();
     row.job.spec = job.spec;
     row.job.spec_sha256 = job.spec_sha256;
     if (!job.request_id.empty()) requests_[job.request_id] = id;
-    CreatedJob created{row.job, true, {}};
+    CreatedJob created{row.job, true, {}, {}};
     created.events.push_back(Append(row, JobEvent::StateChange{}));
     for (const std::string& warning : job.warnings) {
       created.events.push_back(Append(row, JobEvent::Warning{warning}));
+    }
+    for (size_t i = 0; i < job.trials.size(); ++i) {
+      const NewTrial& wanted = job.trials[i];
+      const JobId trial_id = next_id_++;
+      Row& trial = rows_[trial_id];
+      trial.job.id = trial_id;
+      trial.job.name = wanted.name;
+      trial.job.priority = job.priority;
+      trial.job.create_time_us = clock_.NowUs();
+      trial.job.spec = wanted.spec;
+      trial.job.spec_sha256 = wanted.spec_sha256;
+      trial.job.trial = TrialPlace{id, static_cast<int64_t>(i) + 1, wanted.settings};
+      Append(trial, JobEvent::StateChange{});
+      created.trials.push_back(trial_id);
     }
     return created;
   }
@@ -209,12 +229,41 @@ class FakeStore final : public Store {
     return event;
   }
 
+  absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) override {
+    if (absl::Status failure = Enter(Call::kAppendTrialEnds); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(sweep_id, row); !missing.ok()) return missing;
+    std::vector<JobEvent> events;
+    if (IsTerminal(row->job.state)) return events;
+    for (const JobId id : TrialsOf(sweep_id)) {
+      const Job& trial = rows_.at(id).job;
+      if (!IsTerminal(trial.state) || IsTold(*row, id)) continue;
+      events.push_back(Append(*row, JobEvent::TrialEnd{id, trial.trial->number, trial.state}));
+    }
+    return events;
+  }
+
+  absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) override {
+    if (absl::Status failure = Enter(Call::kCancelWaitingTrials); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(sweep_id, row); !missing.ok()) return missing;
+    std::vector<JobEvent> events;
+    for (const JobId id : TrialsOf(sweep_id)) {
+      Row& trial = rows_.at(id);
+      if (trial.job.state != JobState::kQueued && trial.job.state != JobState::kPaused) continue;
+      events.push_back(SetState(trial, JobState::kCancelled, StopReason::kUser, ""));
+    }
+    return events;
+  }
+
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override {
     if (absl::Status failure = Enter(Call::kRecoverInterrupted); !failure.ok()) return failure;
     const MutexLock lock(mutex_);
     std::vector<JobId> changed;
     for (auto& [id, row] : rows_) {
-      if (!IsActive(row.job.state)) continue;
+      if (!IsActive(row.job.state) || row.job.kind == JobKind::kSweep) continue;
       for (Attempt& attempt : row.job.attempts) {
         if (attempt.end_time_us != 0) continue;
         attempt.end_time_us = clock_.NowUs();
@@ -236,6 +285,16 @@ class FakeStore final : public Store {
       return absl::FailedPreconditionError(
           absl::StrCat("job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
     }
+    const std::vector<JobId> trials = TrialsOf(id);
+    const bool open_trial = std::any_of(trials.begin(), trials.end(), [this](JobId trial) {
+      return !IsTerminal(rows_.at(trial).job.state);
+    });
+    if (open_trial || (row->job.trial.has_value() &&
+                       !IsTerminal(rows_.at(row->job.trial->sweep_id).job.state))) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("a job of the same sweep as job ", id, " has not ended"));
+    }
+    for (const JobId trial : trials) rows_.erase(trial);
     rows_.erase(id);
     return absl::OkStatus();
   }
@@ -256,6 +315,10 @@ class FakeStore final : public Store {
       const Job& job = row->second.job;
       if (static_cast<int64_t>(jobs.size()) >= query.limit) break;
       if (query.before_id != 0 && job.id >= query.before_id) continue;
+      if (query.sweep_id != 0 &&
+          !(job.trial.has_value() && job.trial->sweep_id == query.sweep_id)) {
+        continue;
+      }
       if (!query.states.empty() &&
           std::find(query.states.begin(), query.states.end(), job.state) == query.states.end()) {
         continue;
@@ -271,11 +334,53 @@ class FakeStore final : public Store {
     const MutexLock lock(mutex_);
     std::vector<Job> jobs;
     for (const auto& [id, row] : rows_) {
-      if (row.job.state == JobState::kQueued) jobs.push_back(ForList(row.job));
+      if (row.job.state != JobState::kQueued || row.job.kind == JobKind::kSweep) continue;
+      jobs.push_back(ForList(row.job));
     }
     std::stable_sort(jobs.begin(), jobs.end(),
                      [](const Job& a, const Job& b) { return a.priority > b.priority; });
     return jobs;
+  }
+
+  absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) override {
+    if (absl::Status failure = Enter(Call::kListTrials); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<TrialRow> trials;
+    for (const JobId id : TrialsOf(query.sweep_id)) {
+      const Row& row = rows_.at(id);
+      TrialRow& trial = trials.emplace_back();
+      trial.id = id;
+      trial.number = row.job.trial->number;
+      trial.state = row.job.state;
+      trial.stop_reason = row.job.stop_reason;
+      trial.started = row.job.start_time_us != 0;
+      trial.end_told = IsTold(rows_.at(query.sweep_id), id);
+      trial.settings = row.job.trial->settings;
+      for (const auto& [epoch, record] : row.epochs) {
+        for (const MetricValue& metric : record.metrics) {
+          if (metric.name != query.monitor || !std::isfinite(metric.value)) continue;
+          if (trial.best.has_value() && (query.larger_is_better ? metric.value <= *trial.best
+                                                                : metric.value >= *trial.best)) {
+            continue;
+          }
+          trial.best = metric.value;
+          trial.best_epoch = epoch;
+        }
+      }
+    }
+    return trials;
+  }
+
+  absl::StatusOr<std::vector<JobId>> ListOpenSweeps() override {
+    if (absl::Status failure = Enter(Call::kListOpenSweeps); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::set<JobId> ids;
+    for (const auto& [id, row] : rows_) {
+      if (IsTerminal(row.job.state)) continue;
+      if (row.job.kind == JobKind::kSweep) ids.insert(id);
+      if (row.job.trial.has_value()) ids.insert(row.job.trial->sweep_id);
+    }
+    return std::vector<JobId>(ids.begin(), ids.end());
   }
 
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override {
@@ -360,6 +465,22 @@ class FakeStore final : public Store {
     if (it == rows_.end()) return absl::NotFoundError(absl::StrCat("there is no job ", id));
     row = &it->second;
     return absl::OkStatus();
+  }
+
+  // In order.
+  std::vector<JobId> TrialsOf(JobId sweep_id) const ANNEAL_REQUIRES(mutex_) {
+    std::vector<JobId> ids;
+    for (const auto& [id, row] : rows_) {
+      if (row.job.trial.has_value() && row.job.trial->sweep_id == sweep_id) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  static bool IsTold(const Row& sweep, JobId trial) {
+    return std::any_of(sweep.events.begin(), sweep.events.end(), [trial](const JobEvent& event) {
+      const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what);
+      return end != nullptr && end->job_id == trial;
+    });
   }
 
   static absl::Status WrongState(const Row& row, JobState expected) {

@@ -1,0 +1,47 @@
+#include "client/commands/commands.h"
+#include "client/job_options.h"
+#include "client/submission.h"
+#include "client/sweep_options.h"
+
+namespace anneal::client {
+namespace {
+
+struct Options {
+  JobOptions job;
+  SweepOptions sweep;
+  SubmissionOptions submission;
+};
+
+int RunSweep(Session& session, const Options& options) {
+  absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
+  if (!spec.ok()) return session.UsageError(spec.status());
+  if (const absl::Status applied = ApplySweepOptions(options.sweep, *spec); !applied.ok())
+    return session.UsageError(applied);
+  return Submit(session, *spec, options.submission);
+}
+
+}  // namespace
+
+void AddSweep(CLI::App& app, Action& action) {
+  auto [command, options] = AddVerb<Options>(
+      app, action, "sweep", "Queues variants of a job file as trials and ranks them", RunSweep);
+  AddJobOptions(*command, options->job);
+  AddSweepOptions(*command, options->sweep);
+  AddSubmissionOptions(*command, options->submission);
+  command->footer(
+      "The options make the job file's `sweep` block or replace what it says; a file that has one "
+      "needs none.\n"
+      "Prints the sweep's id. Each trial is a job of its own; the sweep ends with the last of them.\n"
+      "Examples:\n"
+      "  anneal sweep recipe:quickstart --watch \\\n"
+      "      --grid training.optimizer.nadam.learning_rate=1e-4,1e-3,1e-2 --grid "
+      "training.batch_size=32,64\n"
+      "  anneal sweep my.textproto --trials 20 --seed 1 --monitor val_accuracy \\\n"
+      "      --random training.optimizer.sgd.learning_rate=log_uniform:1e-4:1 \\\n"
+      "      --random 'training.network.layers[1].dense.units=uniform:16:256' \\\n"
+      "      --random 'training.early_stopping=choice:{patience: 3},{patience: 10}'\n"
+      "  anneal show 7             # the ranking so far\n"
+      "  anneal jobs --sweep 7     # its trials");
+}
+
+}  // namespace anneal::client
