@@ -356,4 +356,56 @@ inline constexpr SpecFieldCase kWeightCases[] = {
      "dense { units: 6 kernel_initializer { orthogonal { <|gain: 0.5> } } }"},
 };
 
+inline constexpr SpecFieldCase kSelectionCases[] = {
+    {"SelectFeatures.score", Place::kTraining,
+     "input { select_features { score: <VARIANCE|MUTUAL_INFORMATION|F_SCORE|!SCORE_UNSPECIFIED> "
+     "k: 20 } } input { rescale { factor: 0.01 } } "
+     "network { layers { dense { units: 4 activation: SOFTMAX } } }"},
+    {"SelectFeatures.k", Place::kTraining,
+     "input { select_features { score: VARIANCE k: <20|21|!129> } } "
+     "input { rescale { factor: 0.01 } } "
+     "network { layers { dense { units: 4 activation: SOFTMAX } } }"},
+};
+
+inline constexpr SpecFieldCase kDiagnosticsCases[] = {
+    {"Diagnostics.activations", Place::kTraining, "diagnostics { activations: <false|true> }"},
+    {"Diagnostics.gradient_norm", Place::kTraining, "diagnostics { gradient_norm: <false|true> }"},
+    {"Diagnostics.weight_norm", Place::kTraining, "diagnostics { weight_norm: <false|true> }"},
+    {"Diagnostics.learning_rate", Place::kTraining, "diagnostics { learning_rate: <false|true> }"},
+    {"Diagnostics.timing", Place::kTraining, "diagnostics { timing: <false|true> }"},
+    {"Diagnostics.sparsity", Place::kTraining, "diagnostics { <|sparsity {}> }"},
+    {"Diagnostics.Sparsity.threshold", Place::kTraining,
+     "diagnostics { sparsity { threshold: <0|0.05> } }"},
+    {"Diagnostics.distinct_units", Place::kTraining,
+     "diagnostics { distinct_units: <false|true> }"},
+    {"Diagnostics.samples", Place::kTraining,
+     "diagnostics { activations: true <|samples: 10|!samples: 0> }"},
+};
+
+inline constexpr SpecFieldCase kPruningCases[] = {
+    {"Pruning.schedule", Place::kTraining,
+     "pruning { <one_shot { sparsity: 0.5 }|polynomial { final_sparsity: 0.5 end_step: 4 }> }"},
+    {"Pruning.layers", Place::kTraining,
+     "network { layers { flatten {} } layers { dense { units: 6 } } "
+     "layers { dense { units: 4 activation: SOFTMAX } } } "
+     "pruning { one_shot { sparsity: 0.5 } <|layers: 'dense_1'|layers: 'dense_2'|!layers: 'x'> }"},
+    {"Pruning.OneShot.amount", Place::kTraining,
+     "pruning { one_shot { <sparsity: 0.5|sparsity: 0.3|threshold: 0.05|threshold: 0.1> } }"},
+    {"Pruning.OneShot.after_epoch", Place::kTraining,
+     "pruning { one_shot { sparsity: 0.5 after_epoch: <0|1|!2> } }"},
+    {"Pruning.PolynomialSparsity.initial_sparsity", Place::kTraining,
+     "pruning { polynomial { initial_sparsity: <0|0.4> final_sparsity: 0.5 end_step: 4 } }"},
+    {"Pruning.PolynomialSparsity.final_sparsity", Place::kTraining,
+     "pruning { polynomial { final_sparsity: <0.5|0.6|!1> end_step: 4 } }"},
+    {"Pruning.PolynomialSparsity.begin_step", Place::kTraining,
+     "pruning { polynomial { initial_sparsity: 0.3 final_sparsity: 0.5 begin_step: <0|1> "
+     "end_step: 4 } }"},
+    {"Pruning.PolynomialSparsity.end_step", Place::kTraining,
+     "pruning { polynomial { final_sparsity: 0.5 end_step: <3|4|!6> } }"},
+    {"Pruning.PolynomialSparsity.power", Place::kTraining,
+     "pruning { polynomial { final_sparsity: 0.5 end_step: 5 frequency: 1 <|power: 1> } }"},
+    {"Pruning.PolynomialSparsity.frequency", Place::kTraining,
+     "pruning { polynomial { final_sparsity: 0.5 end_step: 5 <|frequency: 1|frequency: 2> } }"},
+};
+
 }  // namespace anneal
