@@ -33,7 +33,7 @@ struct TrainingResult {
   int64_t epochs = 0;                // finished
   int64_t best_epoch = 0;            // of early stopping's monitor; 0 without early stopping
   std::string weights_sha256;        // of the final parameters and moving averages, hex
-  std::optional<LearningRateCurve> learning_rate_curve;  // of a range test
+  std::optional<LearningRateCurve> learning_rate_curve{};  // of a range test
 };
 
 // Where a running job stands. Written a few times a second, never stored.
