@@ -86,6 +86,8 @@ class Mutator {
         return reflection.SetRepeatedDouble(&message, &field, index, Real());
       case FieldDescriptor::CPPTYPE_INT64:
         return reflection.SetRepeatedInt64(&message, &field, index, Integer());
+      case FieldDescriptor::CPPTYPE_STRING:
+        return reflection.SetRepeatedString(&message, &field, index, Text());
       default: FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }
@@ -101,6 +103,7 @@ class Mutator {
       }
       case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.AddDouble(&message, &field, Real());
       case FieldDescriptor::CPPTYPE_INT64: return reflection.AddInt64(&message, &field, Integer());
+      case FieldDescriptor::CPPTYPE_STRING: return reflection.AddString(&message, &field, Text());
       default: FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }
