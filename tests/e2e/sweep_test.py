@@ -37,9 +37,11 @@ class SweepTest(unittest.TestCase):
         watcher = subprocess.Popen(self.server.command("watch", sweep), text=True, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         self.addCleanup(watcher.kill)
+        first = watcher.stdout.readline()  # it is connected
         self.server.kill()
         self.server.start()
         out, err = watcher.communicate(timeout=300)
+        out = first + out
         self.assertEqual(watcher.returncode, 0, out + err)
 
         job = self.server.job(sweep)
