@@ -112,15 +112,14 @@ void CheckTrials(const v1::Sweep& sweep, const std::string& monitor,
     if (!judged.spec) continue;
     layers += static_cast<int64_t>(judged.spec->layers().size());
     if (layers > limits::kTrialsLayers) {
-      violations.Add("sweep", absl::StrCat("makes networks of more than ",
-                                           FormatCount(limits::kTrialsLayers),
-                                           " layers together; make fewer trials"));
+      violations.Add(
+          "sweep", absl::StrCat("makes networks of more than ", FormatCount(limits::kTrialsLayers),
+                                " layers together; make fewer trials"));
       break;
     }
   }
-  wrong.Tell([&](const std::string& field, std::string text) {
-    violations.Add(field, std::move(text));
-  });
+  wrong.Tell(
+      [&](const std::string& field, std::string text) { violations.Add(field, std::move(text)); });
   int64_t more_warnings = 0;
   unwise.Tell([&](const std::string& field, const std::string& text) {
     if (warnings.size() >= limits::kWarnings) {

@@ -86,8 +86,9 @@ TEST_F(CliTest, UnknownVerb) {
 }
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
-  for (const std::string verb : {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "cancel",
-                                 "delete", "datasets", "recipes", "server", "health", "version"}) {
+  for (const std::string verb :
+       {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "cancel", "delete",
+        "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),
                 AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));

@@ -203,11 +203,13 @@ TEST_F(SweepCliTest, WatchTellsOfTrialsAndRanksThem) {
     writer.Write(StateEvent(4, v1::Job::SUCCEEDED, v1::Job::COMPLETED));
     return grpc::Status::OK;
   };
-  const std::string lines = std::string("job 1 is RUNNING\n") +
+  const std::string lines =
+      std::string("job 1 is RUNNING\n") +
       "trial 1 (job 2) is FAILED  learning_rate=\\x1b[2J  epochs=4\n"
       "trial 2 (job 3) is SUCCEEDED  learning_rate=0.1  epochs=4  best val_loss 0.2500 in epoch 4\n"
       "job 1 is SUCCEEDED (COMPLETED)\n"
-      "\n" + kRanking;
+      "\n" +
+      kRanking;
   EXPECT_EQ(Run({"watch", "1"}), 0);
   EXPECT_EQ(world_.out.str(), lines);
   EXPECT_EQ(gets_, 3);  // for the spec, once for both trials, and for the ranking
@@ -218,7 +220,8 @@ TEST_F(SweepCliTest, WatchTellsOfTrialsAndRanksThem) {
     EXPECT_EQ(world_.out.str(), "1\n" + lines);
   }
   EXPECT_EQ(Run({"watch", "1", "--output", "json"}), 0);
-  EXPECT_THAT(world_.out.str(), HasSubstr(R"("trialEnd":{"jobId":"2","trial":"1","state":"FAILED"})"));
+  EXPECT_THAT(world_.out.str(),
+              HasSubstr(R"("trialEnd":{"jobId":"2","trial":"1","state":"FAILED"})"));
   EXPECT_THAT(world_.out.str(), Not(HasSubstr("RANK")));
 }
 

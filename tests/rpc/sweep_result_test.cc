@@ -28,11 +28,12 @@ std::vector<std::pair<int64_t, int64_t>> Ranks(const v1::SweepResult& result) {
 }
 
 TEST(SweepResultTest, EqualOnesShareARankAndThoseWithoutAValueAreLast) {
-  const std::vector<TrialRow> trials = {Trial(1, std::nullopt), Trial(2, 0.5), Trial(3, 0.25),
-                                        Trial(4, 0.5),          Trial(5, 0.75), Trial(6, std::nullopt)};
+  const std::vector<TrialRow> trials = {Trial(1, std::nullopt), Trial(2, 0.5),
+                                        Trial(3, 0.25),         Trial(4, 0.5),
+                                        Trial(5, 0.75),         Trial(6, std::nullopt)};
   const v1::SweepResult result = Rank("val_loss", false, trials);
-  EXPECT_THAT(Ranks(result), ElementsAre(Pair(3, 1), Pair(2, 2), Pair(4, 2), Pair(5, 4),
-                                         Pair(1, 0), Pair(6, 0)));
+  EXPECT_THAT(Ranks(result),
+              ElementsAre(Pair(3, 1), Pair(2, 2), Pair(4, 2), Pair(5, 4), Pair(1, 0), Pair(6, 0)));
   EXPECT_EQ(result.monitor(), "val_loss");
   EXPECT_EQ(result.trials(0).best(), 0.25);
   EXPECT_EQ(result.trials(0).best_epoch(), 3);

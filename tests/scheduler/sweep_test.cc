@@ -128,9 +128,9 @@ TEST_F(SweepTest, ATrialCancelledAloneIsOneOfThem) {
   engine_.AwaitHeld("s/1");
   ASSERT_TRUE(scheduler_->Cancel(3).ok());
   ASSERT_TRUE(scheduler_->Cancel(2).ok());
-  EXPECT_THAT(AwaitEnd(1), ElementsAre("QUEUED", "RUNNING", "trial 2 CANCELLED",
-                                       "trial 1 CANCELLED", "trial 3 SUCCEEDED",
-                                       "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(1),
+              ElementsAre("QUEUED", "RUNNING", "trial 2 CANCELLED", "trial 1 CANCELLED",
+                          "trial 3 SUCCEEDED", "SUCCEEDED COMPLETED"));
   ExpectSettled();
 }
 
@@ -139,8 +139,8 @@ TEST_F(SweepTest, AllTrialsCancelledOneByOne) {
   ASSERT_TRUE(scheduler_->Cancel(2).ok());
   EXPECT_EQ(Get(1).state, JobState::kQueued);
   ASSERT_TRUE(scheduler_->Cancel(3).ok());
-  EXPECT_THAT(AwaitEnd(1), ElementsAre("QUEUED", "trial 1 CANCELLED", "trial 2 CANCELLED",
-                                       "CANCELLED USER"));
+  EXPECT_THAT(AwaitEnd(1),
+              ElementsAre("QUEUED", "trial 1 CANCELLED", "trial 2 CANCELLED", "CANCELLED USER"));
   ExpectSettled();
 }
 
@@ -179,10 +179,9 @@ TEST_F(SweepTest, CancelledWhileATrialRuns) {
                                     JobState::kCancelled, JobState::kCancelled));
   EXPECT_EQ(scheduler_->Cancel(1)->state, JobState::kCancelling);  // again is no harm
   engine_.Release("s/2");
-  EXPECT_THAT(AwaitEnd(1),
-              ElementsAre("QUEUED", "RUNNING", "trial 1 SUCCEEDED", "CANCELLING",
-                          "trial 3 CANCELLED", "trial 4 CANCELLED", "trial 2 CANCELLED",
-                          "CANCELLED USER"));
+  EXPECT_THAT(AwaitEnd(1), ElementsAre("QUEUED", "RUNNING", "trial 1 SUCCEEDED", "CANCELLING",
+                                       "trial 3 CANCELLED", "trial 4 CANCELLED",
+                                       "trial 2 CANCELLED", "CANCELLED USER"));
   EXPECT_EQ(Get(1).attempts.at(0).outcome, "CANCELLED");
   ExpectSettled();
 }
@@ -195,14 +194,13 @@ TEST_F(SweepTest, GoesOnAfterARestart) {
   engine_.AwaitHeld("s/2");
   scheduler_->Stop();
   EXPECT_EQ(Get(1).state, JobState::kRunning);
-  EXPECT_THAT(States(),
-              ElementsAre(JobState::kSucceeded, JobState::kQueued, JobState::kQueued));
+  EXPECT_THAT(States(), ElementsAre(JobState::kSucceeded, JobState::kQueued, JobState::kQueued));
   Make();
   engine_.Release("s/2");
   Start();
-  EXPECT_THAT(AwaitEnd(1), ElementsAre("QUEUED", "RUNNING", "trial 1 SUCCEEDED",
-                                       "trial 2 SUCCEEDED", "trial 3 SUCCEEDED",
-                                       "SUCCEEDED COMPLETED"));
+  EXPECT_THAT(AwaitEnd(1),
+              ElementsAre("QUEUED", "RUNNING", "trial 1 SUCCEEDED", "trial 2 SUCCEEDED",
+                          "trial 3 SUCCEEDED", "SUCCEEDED COMPLETED"));
   EXPECT_EQ(Get(1).attempt_count, 1);
   EXPECT_THAT(engine_.Began(), ElementsAre("s/1", "s/2", "s/2", "s/3"));
   ExpectSettled();
@@ -213,8 +211,9 @@ class KilledTest : public SweepTest, public testing::WithParamInterface<bool> {}
 
 TEST_P(KilledTest, AtAnyWrite) {
   const bool cancel = GetParam();
-  constexpr Call kWrites[] = {Call::kBeginAttempt,    Call::kAppendEpoch, Call::kEndAttempt,
-                              Call::kAppendTrialEnds, Call::kChangeState, Call::kCancelWaitingTrials};
+  constexpr Call kWrites[] = {Call::kBeginAttempt, Call::kAppendEpoch,
+                              Call::kEndAttempt,   Call::kAppendTrialEnds,
+                              Call::kChangeState,  Call::kCancelWaitingTrials};
   int died = 0;
   for (int survived = 0; survived < 40; ++survived) {
     FakeStore store(clock_);

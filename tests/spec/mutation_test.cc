@@ -103,7 +103,8 @@ class Mutator {
       }
       case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.AddDouble(&message, &field, Real());
       case FieldDescriptor::CPPTYPE_INT64: return reflection.AddInt64(&message, &field, Integer());
-      case FieldDescriptor::CPPTYPE_STRING: return reflection.AddString(&message, &field, Text());
+      case FieldDescriptor::CPPTYPE_STRING:
+        return reflection.AddString(&message, &field, Text());
       default: FAIL() << "a type of field that this test does not know: " << field.full_name();
     }
   }

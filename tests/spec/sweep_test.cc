@@ -8,9 +8,9 @@
 #include <set>
 
 #include "absl/strings/numbers.h"
+#include "gmock/gmock.h"
 #include "server/core/random.h"
 #include "server/spec/limits.h"
-#include "gmock/gmock.h"
 #include "tests/spec/job_specs.h"
 
 namespace anneal {
@@ -49,7 +49,8 @@ double Number(const std::string& text) {
 
 TEST(SweepTest, AGridGoesThroughEveryCombinationTheLastFastest) {
   const std::vector<PlannedTrial> trials = TrialsOf(
-      "grid { parameters { path: 'training.optimizer.sgd.learning_rate' values: '0.1' values: '1e-2' } "
+      "grid { parameters { path: 'training.optimizer.sgd.learning_rate' values: '0.1' values: "
+      "'1e-2' } "
       "parameters { path: 'training.batch_size' values: '16' values: '32' values: '64' } }");
   ASSERT_THAT(trials, SizeIs(6));
   EXPECT_THAT(Values(trials, 0), ElementsAre("0.1", "0.1", "0.1", "1e-2", "1e-2", "1e-2"));
@@ -64,17 +65,19 @@ TEST(SweepTest, AGridGoesThroughEveryCombinationTheLastFastest) {
     EXPECT_TRUE(Judge(spec).spec.has_value());
   }
   EXPECT_EQ(trials[0].settings[0].path, kRate);
-  const auto nameless = JudgeText(
-      GoodJobWith({{"name: \"good\"\n", ""}}) +
-      "sweep { grid { parameters { path: 'training.epochs' values: '1' } } }");
+  const auto nameless =
+      JudgeText(GoodJobWith({{"name: \"good\"\n", ""}}) +
+                "sweep { grid { parameters { path: 'training.epochs' values: '1' } } }");
   EXPECT_EQ(nameless.spec->trials().front().spec.name(), "sweep/1");
   EXPECT_THAT(JudgeText(GoodJob()).spec->trials(), IsEmpty());
 }
 
 TEST(SweepTest, ValuesMayBeBlocksListsAndNames) {
   const std::vector<PlannedTrial> trials = TrialsOf(
-      "grid { parameters { path: 'training.optimizer' values: '{adam {}}' values: '{nadam {learning_rate: 0.5}}' }"
-      " parameters { path: 'training.network.layers[1].dense.activation' values: 'SELU' values: 'RELU' } }");
+      "grid { parameters { path: 'training.optimizer' values: '{adam {}}' values: '{nadam "
+      "{learning_rate: 0.5}}' }"
+      " parameters { path: 'training.network.layers[1].dense.activation' values: 'SELU' values: "
+      "'RELU' } }");
   ASSERT_THAT(trials, SizeIs(4));
   EXPECT_TRUE(trials[1].spec.training().optimizer().has_adam());
   EXPECT_EQ(trials[2].spec.training().optimizer().nadam().learning_rate(), 0.5);
@@ -90,7 +93,8 @@ TEST(SweepTest, TheLastTrialOfAThousand) {
   std::string values;
   for (int i = 1; i <= 10; ++i) absl::StrAppend(&values, " values: '", i, "'");
   std::string block = "grid {";
-  for (const char* path : {"training.epochs", "training.batch_size", "training.early_stopping.patience"})
+  for (const char* path :
+       {"training.epochs", "training.batch_size", "training.early_stopping.patience"})
     absl::StrAppend(&block, " parameters { path: '", path, "'", values, " }");
   const std::vector<PlannedTrial> trials = TrialsOf(block + " }");
   ASSERT_THAT(trials, SizeIs(1'000));
@@ -178,8 +182,9 @@ TEST(SweepTest, ExtremeRangesStayInside) {
         Number(DrawValue(Parameter("uniform { low: -1.7e308 high: 1.7e308 }"), false, 1, trial, 0));
     EXPECT_TRUE(std::isfinite(wide) && wide >= -1.7e308 && wide < 1.7e308) << wide;
     // Two neighbours: only the lower is inside.
-    EXPECT_EQ(DrawValue(Parameter("uniform { low: 1 high: 1.0000000000000002 }"), false, 1, trial, 0),
-              "1");
+    EXPECT_EQ(
+        DrawValue(Parameter("uniform { low: 1 high: 1.0000000000000002 }"), false, 1, trial, 0),
+        "1");
     EXPECT_EQ(
         DrawValue(Parameter("log_uniform { low: 1 high: 1.0000000000000002 }"), false, 1, trial, 0),
         "1");
@@ -189,10 +194,13 @@ TEST(SweepTest, ExtremeRangesStayInside) {
 }
 
 TEST(SweepTest, AValueDependsOnSeedTrialAndParameterOnly) {
-  const std::string rate = std::string("parameters { path: '") + kRate + "' log_uniform { low: 1e-4 high: 1 } }";
-  const std::string units = "parameters { path: 'training.network.layers[1].dense.units' uniform { low: 10 high: 500 } }";
+  const std::string rate =
+      std::string("parameters { path: '") + kRate + "' log_uniform { low: 1e-4 high: 1 } }";
+  const std::string units =
+      "parameters { path: 'training.network.layers[1].dense.units' uniform { low: 10 high: 500 } }";
   const auto draw = [&](const std::string& parameters, int trials, int seed) {
-    return TrialsOf(absl::StrCat("seed: ", seed, " random { trials: ", trials, " ", parameters, " }"));
+    return TrialsOf(
+        absl::StrCat("seed: ", seed, " random { trials: ", trials, " ", parameters, " }"));
   };
   const std::vector<PlannedTrial> both = draw(rate + units, 20, 5);
   const std::vector<std::string> rates = Values(both);
@@ -274,14 +282,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadSweep{"grid { parameters { path: 'training.optimizer.sgd.momentum' values: '0.5' } "
                  "parameters { path: 'training.optimizer.adam.beta_1' values: '0.5' } }",
                  "sweep.grid.parameters[0].path", "a later parameter takes away"},
-        BadSweep{"random { trials: 0 parameters { path: 'training.epochs' choice { values: '1' } } }",
-                 "sweep.random.trials", "is 0"},
-        BadSweep{"random { trials: 1001 parameters { path: 'training.epochs' choice { values: '1' } } }",
-                 "sweep.random.trials", "from 1 to 1000"},
+        BadSweep{
+            "random { trials: 0 parameters { path: 'training.epochs' choice { values: '1' } } }",
+            "sweep.random.trials", "is 0"},
+        BadSweep{
+            "random { trials: 1001 parameters { path: 'training.epochs' choice { values: '1' } } }",
+            "sweep.random.trials", "from 1 to 1000"},
         BadSweep{Random("training.epochs", ""), "sweep.random.parameters[0]",
                  "uniform, log_uniform, choice"},
-        BadSweep{Random("training.epochs", "choice {}"),
-                 "sweep.random.parameters[0].choice.values", "is empty"},
+        BadSweep{Random("training.epochs", "choice {}"), "sweep.random.parameters[0].choice.values",
+                 "is empty"},
         BadSweep{Random("training.epochs", "choice { values: '1' values: 'x' }"),
                  "sweep.random.parameters[0].choice.values[1]", "\"x\""},
         BadSweep{Random(kRate, "uniform { low: 1 high: 1 }"),
@@ -310,22 +320,22 @@ TEST(SweepViolationsTest, WithoutATraining) {
 }
 
 TEST(SweepViolationsTest, EverythingThatIsWrongAtOnce) {
-  const ValidationResult result = JudgeText(
-      GoodJobWith({{"epochs: 30", "epochs: 0"}}) +
-      "sweep { monitor: 'x' grid { parameters { path: 'training.seed' values: '-1' } parameters { path: 'a' } } }");
-  EXPECT_THAT(Fields(result),
-              UnorderedElementsAre("training.epochs", "sweep.monitor",
-                                   "sweep.grid.parameters[0].values[0]",
-                                   "sweep.grid.parameters[1].path",
-                                   "sweep.grid.parameters[1].values"))
+  const ValidationResult result =
+      JudgeText(GoodJobWith({{"epochs: 30", "epochs: 0"}}) +
+                "sweep { monitor: 'x' grid { parameters { path: 'training.seed' values: '-1' } "
+                "parameters { path: 'a' } } }");
+  EXPECT_THAT(
+      Fields(result),
+      UnorderedElementsAre("training.epochs", "sweep.monitor", "sweep.grid.parameters[0].values[0]",
+                           "sweep.grid.parameters[1].path", "sweep.grid.parameters[1].values"))
       << Show(result);
 }
 
 // What the training itself has wrong is said once, of itself.
 TEST(SweepViolationsTest, TrialsDoNotRepeatWhatTheirTrainingHas) {
-  const ValidationResult result =
-      JudgeText(GoodJobWith({{"epochs: 30", "epochs: 0"}}) +
-                "sweep { grid { parameters { path: 'training.batch_size' values: '8' values: '0' } } }");
+  const ValidationResult result = JudgeText(
+      GoodJobWith({{"epochs: 30", "epochs: 0"}}) +
+      "sweep { grid { parameters { path: 'training.batch_size' values: '8' values: '0' } } }");
   EXPECT_THAT(Fields(result), ElementsAre("training.epochs", "training.batch_size"));
   EXPECT_THAT(result.violations[0].description, Not(HasSubstr("trial")));
 }
@@ -333,23 +343,26 @@ TEST(SweepViolationsTest, TrialsDoNotRepeatWhatTheirTrainingHas) {
 TEST(SweepViolationsTest, WhatManyTrialsHaveIsSaidOnce) {
   std::string values;
   for (int i = 1; i <= 50; ++i) absl::StrAppend(&values, " values: '", i, "'");
-  ValidationResult result = JudgeText(Sweep(
-      "grid { parameters { path: 'training.batch_size' values: '0' values: '8' } "
-      "parameters { path: 'training.epochs' " + values + " } }"));
+  ValidationResult result =
+      JudgeText(Sweep("grid { parameters { path: 'training.batch_size' values: '0' values: '8' } "
+                      "parameters { path: 'training.epochs' " +
+                      values + " } }"));
   ASSERT_THAT(Fields(result), ElementsAre("training.batch_size"));
   EXPECT_THAT(result.violations[0].description,
               EndsWith("(trial 1: training.batch_size=0, training.epochs=1; and 49 more trials)"));
   // Different things in one field: three, and the number of the rest.
-  result = JudgeText(Sweep(
-      "random { trials: 100 parameters { path: 'training.optimizer.sgd.learning_rate' uniform { low: -2 high: -1 } } }"));
+  result =
+      JudgeText(Sweep("random { trials: 100 parameters { path: "
+                      "'training.optimizer.sgd.learning_rate' uniform { low: -2 high: -1 } } }"));
   EXPECT_THAT(Fields(result), ElementsAre(kRate, kRate, kRate, kRate));
   EXPECT_THAT(result.violations.back().description, HasSubstr("97 more trials"));
 }
 
 TEST(SweepViolationsTest, ATrialMustMeasureTheMonitor) {
-  const ValidationResult result = JudgeText(Sweep(
-      "monitor: 'val_accuracy' grid { parameters { path: 'training.early_stopping' values: '{monitor: \"loss\"}' } "
-      "parameters { path: 'training.validation' values: '{fraction: 0.2}' values: '{}' } }"));
+  const ValidationResult result = JudgeText(
+      Sweep("monitor: 'val_accuracy' grid { parameters { path: 'training.early_stopping' values: "
+            "'{monitor: \"loss\"}' } "
+            "parameters { path: 'training.validation' values: '{fraction: 0.2}' values: '{}' } }"));
   EXPECT_FALSE(result.spec.has_value());
   EXPECT_THAT(Fields(result), testing::Each(HasSubstr("validation"))) << Show(result);
 }
@@ -382,14 +395,16 @@ TEST(SweepViolationsTest, WhatWouldTakeForEverIsRefusedAtOnce) {
   for (int i = 1; i <= 1'000; ++i) parameter.add_values(absl::StrCat(i));
   v1::Layer& layer = *spec.mutable_training()->mutable_network()->mutable_layers(2);
   layer.mutable_repeat()->set_count(1);
-  for (int i = 0; i < 9'000; ++i) layer.mutable_repeat()->add_layers()->mutable_dropout()->set_rate(0.5);
+  for (int i = 0; i < 9'000; ++i)
+    layer.mutable_repeat()->add_layers()->mutable_dropout()->set_rate(0.5);
   EXPECT_THAT(Fields(Judge(spec)), testing::Contains("sweep"));
 }
 
 TEST(SweepWarningsTest, ATrialsOwnNameIt) {
-  const ValidationResult result = JudgeText(Sweep(
-      "grid { parameters { path: 'training.network.layers[1].dense.activation' values: 'ELU' values: 'SELU' } "
-      "parameters { path: 'training.seed' values: '1' values: '2' } }"));
+  const ValidationResult result =
+      JudgeText(Sweep("grid { parameters { path: 'training.network.layers[1].dense.activation' "
+                      "values: 'ELU' values: 'SELU' } "
+                      "parameters { path: 'training.seed' values: '1' values: '2' } }"));
   ASSERT_TRUE(result.spec.has_value()) << Show(result);
   ASSERT_THAT(result.warnings, Not(IsEmpty()));
   EXPECT_THAT(result.warnings,

@@ -119,7 +119,8 @@ TEST_F(SweepRpcTest, ValidateOnlyTellsTheTrialsAndMakesNone) {
 
 TEST_F(SweepRpcTest, ViolationsOfTrialsNameThem) {
   v1::CreateJobRequest request = Request();
-  request.mutable_spec()->mutable_sweep()->mutable_grid()->mutable_parameters(0)->set_values(1, "0");
+  request.mutable_spec()->mutable_sweep()->mutable_grid()->mutable_parameters(0)->set_values(1,
+                                                                                             "0");
   v1::CreateJobResponse response;
   const grpc::Status status = rpc_->Create(request, &response);
   EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
