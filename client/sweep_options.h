@@ -27,8 +27,8 @@ void AddSweepOptions(CLI::App& command, SweepOptions& options);
 
 // Makes the sweep of `spec`, or replaces what the options say: --grid the whole strategy, --random
 // the parameters (and the trials, where --trials is there). INVALID_ARGUMENT, a sentence that names
-// the option: it cannot be understood, does not fit the others, or there is nothing to try. What the
-// values mean is for the daemon to judge.
+// the option: it cannot be understood, does not fit the others, or there is nothing to try. What
+// the values mean is for the daemon to judge.
 absl::Status ApplySweepOptions(const SweepOptions& options, v1::JobSpec& spec);
 
 // The values in "V,V": between commas that are not inside of brackets, braces, parentheses or

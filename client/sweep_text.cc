@@ -109,9 +109,9 @@ std::string RankingTable(const v1::SweepResult& result, const Style& style) {
 }
 
 std::string EndedText(const v1::SweepResult& result) {
-  const auto ended = std::count_if(
-      result.trials().begin(), result.trials().end(),
-      [](const auto& trial) { return IsTerminal(ParseState(trial.state())); });
+  const auto ended =
+      std::count_if(result.trials().begin(), result.trials().end(),
+                    [](const auto& trial) { return IsTerminal(ParseState(trial.state())); });
   return std::to_string(ended) + " of " + std::to_string(result.trials_size()) +
          " trials have ended";
 }

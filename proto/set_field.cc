@@ -147,10 +147,7 @@ std::string Trim(const std::string& text) {
 class ValueSetter {
  public:
   ValueSetter(Message& message, const FieldDescriptor& field, std::optional<int> index)
-      : message_(message),
-        reflection_(*message.GetReflection()),
-        field_(field),
-        index_(index) {}
+      : message_(message), reflection_(*message.GetReflection()), field_(field), index_(index) {}
 
   absl::Status Set(const std::string& value) {
     if (field_.is_repeated() && !index_) return SetList(value);
@@ -247,8 +244,8 @@ class ValueSetter {
     const Descriptor& type = *field_.message_type();
     if (trimmed.size() < 2 || trimmed.front() != '{' || trimmed.back() != '}') {
       return Error(absl::StrCat(
-                     "is a block, so its value goes in braces, such as {}; or name a field of it: ",
-                     FieldNames(type)));
+          "is a block, so its value goes in braces, such as {}; or name a field of it: ",
+          FieldNames(type)));
     }
     Message* target = index_ ? reflection_.MutableRepeatedMessage(&message_, &field_, *index_)
                              : reflection_.MutableMessage(&message_, &field_);
@@ -262,8 +259,9 @@ class ValueSetter {
   absl::Status SetList(const std::string& value) {
     const std::string trimmed = Trim(value);
     if (trimmed.size() < 2 || trimmed.front() != '[' || trimmed.back() != ']') {
-      return Error(absl::StrCat("is a list, which ", SizeText(reflection_.FieldSize(message_, &field_)),
-                       "; choose one by its number, or give the whole list as [A, B]"));
+      return Error(absl::StrCat("is a list, which ",
+                                SizeText(reflection_.FieldSize(message_, &field_)),
+                                "; choose one by its number, or give the whole list as [A, B]"));
     }
     reflection_.ClearField(&message_, &field_);
     const bool blocks = field_.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;

@@ -118,6 +118,27 @@ absl::StatusOr<JobEvent> UpdateState(Connection& connection, JobId id, JobState 
       .what = JobEvent::StateChange{to, stop_reason, message, row ? row->attempt_count : 0}};
 }
 
+void WriteCurve(Connection& connection, JobId id, const LearningRateCurve& curve) {
+  {
+    Query insert(connection, sql::kInsertCurve);
+    insert.Bind(id);
+    for (const std::optional<double>& suggestion :
+         {curve.steepest, curve.valley, curve.minimum_tenth}) {
+      suggestion.has_value() ? insert.Bind(*suggestion) : insert.BindNull();
+    }
+    insert.Bind(int64_t{curve.diverged}).Run();
+  }
+  for (const LearningRatePoint& point : curve.points) {
+    Query(connection, sql::kInsertCurvePoint)
+        .Bind(id)
+        .Bind(point.step)
+        .Bind(point.learning_rate)
+        .Bind(point.loss)
+        .Bind(point.smoothed_loss)
+        .Run();
+  }
+}
+
 // Returns the event, not yet stored.
 JobEvent WriteResult(Connection& connection, JobId id, TrainingResult result, int64_t now_us) {
   Normalize(result.metrics);
@@ -134,6 +155,8 @@ JobEvent WriteResult(Connection& connection, JobId id, TrainingResult result, in
         .Bind(metric.value)
         .Run();
   }
+  if (result.learning_rate_curve.has_value())
+    WriteCurve(connection, id, *result.learning_rate_curve);
   return JobEvent{.job_id = id, .time_us = now_us, .what = std::move(result)};
 }
 

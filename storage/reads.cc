@@ -1,6 +1,7 @@
 #include "storage/reads.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <set>
@@ -59,6 +60,29 @@ std::vector<Attempt> ReadAttempts(Connection& connection, JobId id) {
   return attempts;
 }
 
+std::optional<LearningRateCurve> ReadCurve(Connection& connection, JobId id) {
+  LearningRateCurve curve;
+  Query query(connection, sql::kCurve);
+  query.Bind(id);
+  if (!query.Step()) return std::nullopt;
+  const auto suggestion = [&](int column) {
+    const double value = query.Double(column);
+    return std::isnan(value) ? std::optional<double>() : value;
+  };
+  curve.steepest = suggestion(0);
+  curve.valley = suggestion(1);
+  curve.minimum_tenth = suggestion(2);
+  curve.diverged = query.Int64(3) != 0;
+  Query points(connection, sql::kCurvePoints);
+  points.Bind(id);
+  while (points.Step()) {
+    curve.points.push_back(
+        {points.Int64(0), points.Double(1), points.Double(2), points.Double(3)});
+  }
+  return curve;
+}
+
+// Without the curve of a range test.
 std::optional<TrainingResult> ReadResult(Connection& connection, JobId id) {
   TrainingResult result;
   Query query(connection, sql::kResult);
@@ -125,6 +149,7 @@ absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   job.spec = spec.Text(0);
   job.attempts = ReadAttempts(connection, id);
   job.result = ReadResult(connection, id);
+  if (job.result.has_value()) job.result->learning_rate_curve = ReadCurve(connection, id);
   ReadSettings(connection, job);
   return job;
 }

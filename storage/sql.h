@@ -66,6 +66,11 @@ inline constexpr char kLastEpochs[] =
 
 inline constexpr char kResult[] =
     "SELECT epochs, best_epoch, weights_sha256 FROM results WHERE job_id = ?1";
+inline constexpr char kCurve[] =
+    "SELECT steepest, valley, minimum_tenth, diverged FROM learning_rate_curves WHERE job_id = ?1";
+inline constexpr char kCurvePoints[] =
+    "SELECT step, learning_rate, loss, smoothed_loss FROM learning_rate_points WHERE job_id = ?1 "
+    "ORDER BY step";
 inline constexpr char kResultMetrics[] =
     "SELECT metric, value FROM result_metrics WHERE job_id = ?1 ORDER BY metric";
 
@@ -138,6 +143,12 @@ inline constexpr char kInsertEpochMetric[] =
 
 inline constexpr char kInsertResult[] =
     "INSERT INTO results (job_id, epochs, best_epoch, weights_sha256) VALUES (?1, ?2, ?3, ?4)";
+inline constexpr char kInsertCurve[] =
+    "INSERT INTO learning_rate_curves (job_id, steepest, valley, minimum_tenth, diverged) "
+    "VALUES (?1, ?2, ?3, ?4, ?5)";
+inline constexpr char kInsertCurvePoint[] =
+    "INSERT INTO learning_rate_points (job_id, step, learning_rate, loss, smoothed_loss) "
+    "VALUES (?1, ?2, ?3, ?4, ?5)";
 inline constexpr char kInsertResultMetric[] =
     "INSERT INTO result_metrics (job_id, metric, value) VALUES (?1, ?2, ?3)";
 

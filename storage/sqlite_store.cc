@@ -170,7 +170,8 @@ absl::StatusOr<std::vector<TrialRow>> SqliteStore::ListTrials(const TrialQuery& 
 }
 
 absl::StatusOr<std::vector<JobId>> SqliteStore::ListOpenSweeps() {
-  return Read<std::vector<JobId>>([&](Connection& connection) { return ReadOpenSweeps(connection); });
+  return Read<std::vector<JobId>>(
+      [&](Connection& connection) { return ReadOpenSweeps(connection); });
 }
 
 absl::StatusOr<std::vector<EpochRecord>> SqliteStore::ListEpochs(const EpochQuery& query) {

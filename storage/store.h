@@ -45,8 +45,9 @@ struct NewJob {
 struct CreatedJob {
   Job job;
   bool created = false;  // false: `request_id` was known, `job` is the one made then, nothing was written
-  std::vector<JobEvent> events;  // of the job; its trials have one each, QUEUED, which nobody can have waited for
-  std::vector<JobId> trials;     // of a sweep, in order; also where nothing was written
+  std::vector<JobEvent>
+      events;  // of the job; its trials have one each, QUEUED, which nobody can have waited for
+  std::vector<JobId> trials;  // of a sweep, in order; also where nothing was written
 };
 
 struct StartedAttempt {
@@ -69,7 +70,7 @@ struct JobQuery {
   std::string name_contains;     // case-sensitive; empty: all
   JobId before_id = 0;           // only ids below; 0: from the newest
   int64_t limit = 50;
-  JobId sweep_id = 0;            // only this sweep's trials; 0: all
+  JobId sweep_id = 0;  // only this sweep's trials; 0: all
 };
 
 struct EpochQuery {
@@ -110,8 +111,8 @@ class Store {
 
   // --- mutations ---
 
-  // QUEUED, and of a sweep all its trials too: all or nothing. With a request_id seen before: the job made then.
-  // ALREADY_EXISTS: that id was used for another spec.
+  // QUEUED, and of a sweep all its trials too: all or nothing. With a request_id seen before: the
+  // job made then. ALREADY_EXISTS: that id was used for another spec.
   virtual absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) = 0;
 
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.
@@ -139,22 +140,23 @@ class Store {
                                                StopReason stop_reason,
                                                const std::string& message) = 0;
 
-  // Tells, in an event of the sweep each, of those of its trials that have ended and have not been told of, by number.
-  // Returns the new events; none where there is nothing to tell, or the sweep has ended (nothing comes after that event).
-  // NOT_FOUND.
+  // Tells, in an event of the sweep each, of those of its trials that have ended and have not been
+  // told of, by number. Returns the new events; none where there is nothing to tell, or the sweep
+  // has ended (nothing comes after that event). NOT_FOUND.
   virtual absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) = 0;
 
-  // Every trial of the sweep that is QUEUED or PAUSED becomes CANCELLED (USER), all or none. Returns one event for each of
-  // them, which is of the trial. NOT_FOUND.
+  // Every trial of the sweep that is QUEUED or PAUSED becomes CANCELLED (USER), all or none.
+  // Returns one event for each of them, which is of the trial. NOT_FOUND.
   virtual absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) = 0;
 
-  // What an earlier process left active: kInterrupt is applied to each, open attempts end INTERRUPTED. Sweeps stay as
-  // they are: no worker was busy with one, and its attempt lasts from its first trial to its last. To be called
-  // once, before anything else runs. Returns the jobs it changed.
+  // What an earlier process left active: kInterrupt is applied to each, open attempts end
+  // INTERRUPTED. Sweeps stay as they are: no worker was busy with one, and its attempt lasts from
+  // its first trial to its last. To be called once, before anything else runs. Returns the jobs it
+  // changed.
   virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted() = 0;
 
-  // With all its rows, a sweep with its trials. FAILED_PRECONDITION: the job has not ended; it is a sweep one of whose
-  // trials has not, or a trial whose sweep has not. NOT_FOUND.
+  // With all its rows, a sweep with its trials. FAILED_PRECONDITION: the job has not ended; it is a
+  // sweep one of whose trials has not, or a trial whose sweep has not. NOT_FOUND.
   virtual absl::Status DeleteJob(JobId id) = 0;
 
   // --- reads ---
@@ -165,8 +167,8 @@ class Store {
   // Newest first, without spec, attempts and result; trials with their settings.
   virtual absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) = 0;
 
-  // Every QUEUED job that waits for a worker, so no sweep, in the order it will run: priority descending, then id.
-  // Without spec, attempts, result and trials' settings.
+  // Every QUEUED job that waits for a worker, so no sweep, in the order it will run: priority
+  // descending, then id. Without spec, attempts, result and trials' settings.
   virtual absl::StatusOr<std::vector<Job>> ListQueued() = 0;
 
   // The sweep's trials by number; none where there is no such sweep.

@@ -72,8 +72,8 @@ void PrintJob(Session& session, const v1::Job& job) {
     table.AddRow({"started", TimesText(job, session.environment().clock->NowUs())});
   }
   if (job.has_trial()) {
-    table.AddRow({"sweep", job.trial().sweep_id() + ", trial " +
-                               std::to_string(job.trial().number())});
+    table.AddRow(
+        {"sweep", job.trial().sweep_id() + ", trial " + std::to_string(job.trial().number())});
     for (const v1::TrialSetting& setting : job.trial().settings())
       table.AddRow({"", setting.path() + "=" + setting.value()});
   }
@@ -131,8 +131,8 @@ int RunShow(Session& session, const Options& options) {
 }  // namespace
 
 void AddShow(CLI::App& app, Action& action) {
-  auto [command, options] =
-      AddVerb<Options>(app, action, "show", "Shows all that is known of a job; of a sweep, its ranking", RunShow);
+  auto [command, options] = AddVerb<Options>(
+      app, action, "show", "Shows all that is known of a job; of a sweep, its ranking", RunShow);
   command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
   command->add_flag("--spec", options->spec,
                     "Prints the job's own job file instead, ready to be submitted again");

@@ -31,7 +31,8 @@ void AddSweep(CLI::App& app, Action& action) {
   command->footer(
       "The options make the job file's `sweep` block or replace what it says; a file that has one "
       "needs none.\n"
-      "Prints the sweep's id. Each trial is a job of its own; the sweep ends with the last of them.\n"
+      "Prints the sweep's id. Each trial is a job of its own; the sweep ends with the last of "
+      "them.\n"
       "Examples:\n"
       "  anneal sweep recipe:quickstart --watch \\\n"
       "      --grid training.optimizer.nadam.learning_rate=1e-4,1e-3,1e-2 --grid "

@@ -47,6 +47,7 @@ inline constexpr std::array<JobState, 8> kAllJobStates = {
 enum class JobKind : int {
   kTraining = 1,  // a sweep's trial too
   kSweep = 2,     // the parent of trials; no worker takes it
+  kLearningRateRangeTest = 3,
 };
 
 enum class JobTransition : int {

@@ -108,6 +108,22 @@ v1::Dataset ToProto(const DatasetInfo& info) {
   return proto;
 }
 
+v1::LearningRateRangeTestResult ToProto(const LearningRateCurve& curve) {
+  v1::LearningRateRangeTestResult proto;
+  if (curve.steepest.has_value()) proto.set_steepest(*curve.steepest);
+  if (curve.valley.has_value()) proto.set_valley(*curve.valley);
+  if (curve.minimum_tenth.has_value()) proto.set_minimum_tenth(*curve.minimum_tenth);
+  proto.set_diverged(curve.diverged);
+  for (const LearningRatePoint& point : curve.points) {
+    v1::LearningRateRangeTestResult::Point* to = proto.add_points();
+    to->set_step(point.step);
+    to->set_learning_rate(point.learning_rate);
+    to->set_loss(point.loss);
+    to->set_smoothed_loss(point.smoothed_loss);
+  }
+  return proto;
+}
+
 v1::TrialSetting ToProto(const TrialSetting& setting) {
   v1::TrialSetting proto;
   proto.set_path(ToUtf8(setting.path));
@@ -150,7 +166,11 @@ absl::StatusOr<v1::Job> ToProto(const Job& job) {
     to->set_outcome(attempt.outcome);
     to->set_fingerprint(ToUtf8(attempt.fingerprint));
   }
-  if (job.result.has_value()) *proto.mutable_result() = ToProto(*job.result);
+  if (job.result.has_value()) {
+    *proto.mutable_result() = ToProto(*job.result);
+    if (const auto& curve = job.result->learning_rate_curve; curve.has_value())
+      *proto.mutable_lr_range_test_result() = ToProto(*curve);
+  }
   proto.set_attempt_count(job.attempt_count);
   return proto;
 }

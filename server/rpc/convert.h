@@ -27,6 +27,7 @@ v1::Progress ToProto(const ProgressSnapshot& snapshot);
 v1::JobEvent ToProto(const JobEvent& event);
 v1::Dataset ToProto(const DatasetInfo& info);
 
+v1::LearningRateRangeTestResult ToProto(const LearningRateCurve& curve);
 v1::Trial ToProto(const TrialPlace& trial);
 v1::TrialSetting ToProto(const TrialSetting& setting);
 

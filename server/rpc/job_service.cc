@@ -52,6 +52,15 @@ void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
   }
 }
 
+JobKind KindOf(const v1::JobSpec& spec) {
+  switch (spec.search_case()) {
+    case v1::JobSpec::kSweep: return JobKind::kSweep;
+    case v1::JobSpec::kLrRangeTest: return JobKind::kLearningRateRangeTest;
+    case v1::JobSpec::SEARCH_NOT_SET: break;
+  }
+  return JobKind::kTraining;
+}
+
 // What a page token is bound to.
 template <typename Request>
 std::string QueryOf(Request request) {
@@ -107,7 +116,7 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   wanted.spec_sha256 = Sha256Hex(wanted.spec);
   wanted.request_id = request.request_id();
   wanted.warnings = validation.warnings;
-  wanted.kind = request.spec().has_sweep() ? JobKind::kSweep : JobKind::kTraining;
+  wanted.kind = KindOf(request.spec());
   for (const PlannedTrial& planned : validation.spec->trials()) {
     NewTrial& trial = wanted.trials.emplace_back();
     trial.name = planned.spec.name();
@@ -160,7 +169,9 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
   ASSIGN_OR_RETURN(v1::Job proto, WithLiveState(*job));
   // Shapes are those of the data set as it is now; without it, or where the spec is not valid any
   // more, nothing is said.
-  if (const ValidationResult validation = Validate(proto.spec(), catalog_);
+  v1::JobSpec once = proto.spec();
+  once.clear_search();  // the summary is of the training: a thousand trials need not be judged
+  if (const ValidationResult validation = Validate(once, catalog_);
       validation.spec.has_value()) {
     *proto.mutable_summary() = validation.spec->summary();
   }

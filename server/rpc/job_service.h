@@ -1,9 +1,9 @@
 // anneal.v1.JobService: the queue, spoken over gRPC. Every handler validates, calls, converts.
 #pragma once
 
-#include <string>
-
 #include <google/protobuf/empty.pb.h>
+
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

@@ -57,14 +57,15 @@ class Scheduler {
   // Blocks until the workers have ended. Safe to call twice.
   virtual void Stop() = 0;
 
-  // Stores and queues, of a sweep its trials. The events are in the store and in the answer, but not on the bus: nobody
-  // can watch the job yet. Errors of Store::CreateJob; UNAVAILABLE after Stop().
+  // Stores and queues, of a sweep its trials. The events are in the store and in the answer, but
+  // not on the bus: nobody can watch the job yet. Errors of Store::CreateJob; UNAVAILABLE after
+  // Stop().
   virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
 
   // QUEUED or PAUSED -> CANCELLED, RUNNING or PAUSING -> CANCELLING (the worker sees it within a
-  // batch); CANCELLING stays. Of a sweep, all its trials that have not ended are cancelled too; where
-  // that fails halfway, a second call goes on, as the next start does. Returns the job after that.
-  // FAILED_PRECONDITION: it has ended. NOT_FOUND.
+  // batch); CANCELLING stays. Of a sweep, all its trials that have not ended are cancelled too;
+  // where that fails halfway, a second call goes on, as the next start does. Returns the job after
+  // that. FAILED_PRECONDITION: it has ended. NOT_FOUND.
   virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
 
   // Of a sweep, with its trials. Errors of Store::DeleteJob.

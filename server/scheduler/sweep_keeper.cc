@@ -34,7 +34,8 @@ std::string HowOthersEnded(const std::vector<TrialRow>& trials) {
   for (const auto& [ending, count] : counts) {
     const auto& [state, reason] = ending;
     absl::StrAppend(&text, text.empty() ? "" : ", ", count, " ", ToAbsl(JobStateName(state)));
-    if (state == JobState::kFailed) absl::StrAppend(&text, " (", ToAbsl(StopReasonName(reason)), ")");
+    if (state == JobState::kFailed)
+      absl::StrAppend(&text, " (", ToAbsl(StopReasonName(reason)), ")");
   }
   return text;
 }
@@ -117,8 +118,7 @@ absl::StatusOr<SweepKeeper::Next> SweepKeeper::CancelTrials(JobId id,
     if (HasEnded(trial)) continue;
     if (trial.state != JobState::kCancelling) {
       const absl::Status changed =
-          recorder_
-              .ChangeState(trial.id, trial.state, JobState::kCancelling, StopReason::kNone, "")
+          recorder_.ChangeState(trial.id, trial.state, JobState::kCancelling, StopReason::kNone, "")
               .status();
       if (absl::IsAborted(changed)) {  // it has just ended, or gone back to the queue
         next = Next::kLookAgain;
@@ -147,8 +147,8 @@ absl::StatusOr<SweepKeeper::Next> SweepKeeper::End(const Job& sweep,
     end.stop_reason = StopReason::kCompleted;
     end.outcome = "SUCCEEDED";
     if (succeeded < count) {
-      end.message = absl::StrCat(succeeded, " of ", count, " trials succeeded; ",
-                                 HowOthersEnded(trials));
+      end.message =
+          absl::StrCat(succeeded, " of ", count, " trials succeeded; ", HowOthersEnded(trials));
     }
   } else if (CountOf(trials, JobState::kFailed) > 0) {
     end.to = JobState::kFailed;

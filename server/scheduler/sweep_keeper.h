@@ -1,13 +1,13 @@
 // What becomes of a sweep, from what becomes of its trials.
 //
 // A sweep takes no worker. It is QUEUED until its first trial begins, RUNNING (one attempt, also
-// over restarts of the daemon) until the last has ended, and then SUCCEEDED where at least one trial
-// has, FAILED where none has, CANCELLED where all were cancelled or the sweep itself was.
+// over restarts of the daemon) until the last has ended, and then SUCCEEDED where at least one
+// trial has, FAILED where none has, CANCELLED where all were cancelled or the sweep itself was.
 //
-// Nothing of this is kept in memory. Settle() looks at the sweep and its trials as stored, and takes
-// the steps that are missing; each is one transaction that does nothing where it was done before. So
-// it may be called at any time, by several threads at once, and after the daemon died between any
-// two steps.
+// Nothing of this is kept in memory. Settle() looks at the sweep and its trials as stored, and
+// takes the steps that are missing; each is one transaction that does nothing where it was done
+// before. So it may be called at any time, by several threads at once, and after the daemon died
+// between any two steps.
 #pragma once
 
 #include <cstdint>

@@ -169,7 +169,8 @@ class Planner {
   std::optional<FieldPlace> CheckPath(const std::string& at, const std::string& path) {
     const std::string field = at + ".path";
     if (!absl::StartsWith(path, "training.")) {
-      Add(field, absl::StrCat("is ", Quote(path), "; what a sweep changes begins with \"training.\", "
+      Add(field, absl::StrCat("is ", Quote(path),
+                              "; what a sweep changes begins with \"training.\", "
                               "such as training.optimizer.adam.learning_rate"));
       return std::nullopt;
     }
@@ -179,8 +180,10 @@ class Planner {
         return std::nullopt;
       }
       if (Contains(path, earlier)) {
-        Add(field, absl::StrCat("is ", Quote(path), ", which would undo what an earlier parameter "
-                                "sets at ", Quote(earlier), "; the longer path comes later"));
+        Add(field, absl::StrCat("is ", Quote(path),
+                                ", which would undo what an earlier parameter "
+                                "sets at ",
+                                Quote(earlier), "; the longer path comes later"));
         return std::nullopt;
       }
     }
@@ -228,7 +231,8 @@ class Planner {
     bool finite = true;
     for (const auto& [name, value] : {std::pair("low", range.low()), {"high", range.high()}}) {
       if (std::isfinite(value)) continue;
-      Add(absl::StrCat(at, ".", name), absl::StrCat("is ", FormatReal(value), "; a bound is finite"));
+      Add(absl::StrCat(at, ".", name),
+          absl::StrCat("is ", FormatReal(value), "; a bound is finite"));
       finite = false;
     }
     if (!finite) return;
@@ -374,13 +378,13 @@ std::string DrawValue(const v1::Sweep::RandomParameter& parameter, bool whole, u
     const double high = std::floor(range.high());
     if (log) return WholeText(std::floor(LogUniformReal(low, high + 1, bits)));
     const auto count = static_cast<uint64_t>(high - low) + 1;
-    return absl::StrCat(static_cast<int64_t>(low) + static_cast<int64_t>(UniformBelow(bits, count)));
+    return absl::StrCat(static_cast<int64_t>(low) +
+                        static_cast<int64_t>(UniformBelow(bits, count)));
   }
   if (log) return FormatReal(LogUniformReal(range.low(), range.high(), bits));
   // Not low + (high - low) * u, whose difference may overflow.
   const double u = UniformReal(bits);
-  return FormatReal(
-      Clamped(range.low() * (1 - u) + range.high() * u, range.low(), range.high()));
+  return FormatReal(Clamped(range.low() * (1 - u) + range.high() * u, range.low(), range.high()));
 }
 
 bool LargerIsBetter(const v1::Sweep& sweep, const std::string& monitor) {

@@ -17,8 +17,8 @@ namespace anneal {
 
 // The trials of `spec`, in order. Adds what is wrong with the block `sweep` itself: parameters,
 // paths, values, ranges, mode, the number of trials and their size. Does not judge the monitor and
-// the trainings that come out. Empty where the block has a violation. `spec` must have a sweep and a
-// training.
+// the trainings that come out. Empty where the block has a violation. `spec` must have a sweep and
+// a training.
 std::vector<PlannedTrial> PlanTrials(const v1::JobSpec& spec, ViolationList& violations);
 
 // The value number `trial` (from 0) of the random parameter number `index` (from 0), as text that

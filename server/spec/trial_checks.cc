@@ -27,6 +27,10 @@ std::string TrialText(size_t index, const PlannedTrial& trial) {
   return absl::StrCat("trial ", index + 1, ": ", Printable(settings, kSettingsBytes));
 }
 
+std::string MoreTrials(int64_t count) {
+  return absl::StrCat(count, " more trial", count == 1 ? "" : "s");
+}
+
 // What was found in trials, each text of each field once.
 class Findings {
  public:
@@ -52,12 +56,12 @@ class Findings {
   void Tell(const Say& say) const {
     for (const Finding& finding : found_) {
       const std::string more =
-          finding.trials > 1 ? absl::StrCat("; and ", finding.trials - 1, " more trials") : "";
+          finding.trials > 1 ? absl::StrCat("; and ", MoreTrials(finding.trials - 1)) : "";
       say(finding.field, absl::StrCat(finding.text, " (", finding.first_trial, more, ")"));
     }
     for (const auto& [field, of_field] : fields_) {
       if (of_field.more == 0) continue;
-      say(field, absl::StrCat("and ", of_field.more, " more trials have something else here"));
+      say(field, absl::StrCat("something else in ", MoreTrials(of_field.more)));
     }
   }
 
@@ -108,15 +112,14 @@ void CheckTrials(const v1::Sweep& sweep, const std::string& monitor,
     if (!judged.spec) continue;
     layers += static_cast<int64_t>(judged.spec->layers().size());
     if (layers > limits::kTrialsLayers) {
-      violations.Add("sweep", absl::StrCat("makes networks of more than ",
-                                           FormatCount(limits::kTrialsLayers),
-                                           " layers together; make fewer trials"));
+      violations.Add(
+          "sweep", absl::StrCat("makes networks of more than ", FormatCount(limits::kTrialsLayers),
+                                " layers together; make fewer trials"));
       break;
     }
   }
-  wrong.Tell([&](const std::string& field, std::string text) {
-    violations.Add(field, std::move(text));
-  });
+  wrong.Tell(
+      [&](const std::string& field, std::string text) { violations.Add(field, std::move(text)); });
   int64_t more_warnings = 0;
   unwise.Tell([&](const std::string& field, const std::string& text) {
     if (warnings.size() >= limits::kWarnings) {

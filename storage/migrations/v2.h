@@ -1,4 +1,5 @@
-// Schema version 2: sweeps, and the trials they are made of. A released migration is never edited.
+// Schema version 2: sweeps and the trials they are made of, and what learning-rate range tests
+// measure. A released migration is never edited.
 #pragma once
 
 namespace anneal {
@@ -32,6 +33,24 @@ ALTER TABLE events ADD COLUMN trial INTEGER
 
 -- The promise that the end of a trial is told once.
 CREATE UNIQUE INDEX events_of_trial_ends ON events (job_id, trial_job_id) WHERE kind = 5;
+
+-- Beside the row in results: of a learning-rate range test.
+CREATE TABLE learning_rate_curves (
+  job_id        INTEGER PRIMARY KEY REFERENCES results (job_id) ON DELETE CASCADE,
+  steepest      REAL,                      -- NULL: no suggestion, also in the next two
+  valley        REAL,
+  minimum_tenth REAL,
+  diverged      INTEGER NOT NULL CHECK (diverged IN (0, 1))
+) STRICT;
+
+CREATE TABLE learning_rate_points (
+  job_id        INTEGER NOT NULL REFERENCES learning_rate_curves (job_id) ON DELETE CASCADE,
+  step          INTEGER NOT NULL CHECK (step >= 1),
+  learning_rate REAL NOT NULL,
+  loss          REAL NOT NULL,
+  smoothed_loss REAL NOT NULL,
+  PRIMARY KEY (job_id, step)
+) STRICT, WITHOUT ROWID;
 
 )sql";
 

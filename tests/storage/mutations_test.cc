@@ -234,6 +234,29 @@ TEST_F(MutationsTest, Warnings) {
   EXPECT_EQ(Code(store_->AppendWarning(99, "x")), absl::StatusCode::kNotFound);
 }
 
+TEST_F(MutationsTest, TheCurveOfARangeTestIsKeptToTheLastBit) {
+  const JobId id = CreateIn(JobState::kRunning);
+  LearningRateCurve curve;
+  curve.points = {{1, 1e-5, 2.302585092994046, 2.302585092994046},
+                  {2, 0.1 + 0.2, 5e-324, 1.7976931348623157e308},
+                  {40, 10, -0.25, 1.0 / 3}};
+  curve.valley = 0.1 + 0.7;
+  curve.diverged = true;
+  AttemptEnd end;
+  end.stop_reason = StopReason::kCompleted;
+  end.outcome = "SUCCEEDED";
+  end.result = TrainingResult{{}, 0, 0, "abc", curve};
+  ASSERT_TRUE(store_->EndAttempt(id, 1, end).ok());
+  EXPECT_EQ(Get(id).result->learning_rate_curve, curve);
+  // Another job has none, and the points go with the job.
+  const JobId other = CreateIn(JobState::kRunning);
+  end.result->learning_rate_curve.reset();
+  ASSERT_TRUE(store_->EndAttempt(other, 1, end).ok());
+  EXPECT_FALSE(Get(other).result->learning_rate_curve.has_value());
+  ASSERT_TRUE(store_->DeleteJob(id).ok());
+  EXPECT_EQ(Count("learning_rate_points"), 0);
+}
+
 TEST_F(MutationsTest, EndAttemptStoresTheResultBeforeTheState) {
   const JobId id = CreateIn(JobState::kRunning);
   clock_.Advance(7);

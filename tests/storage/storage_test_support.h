@@ -161,7 +161,9 @@ inline NewJob MakeSweep(int trials, const std::string& name = "sweep", int32_t p
   job.kind = JobKind::kSweep;
   for (int i = 1; i <= trials; ++i) {
     const std::string number = std::to_string(i);
-    job.trials.push_back({name + "/" + number, "spec of trial " + number, "sha of trial " + number,
+    job.trials.push_back({name + "/" + number,
+                          "spec of trial " + number,
+                          "sha of trial " + number,
                           {{"training.batch_size", number}}});
   }
   return job;

@@ -246,20 +246,19 @@ TEST_F(SweepsTest, TheKeysHoldThePromises) {
   SQLite::Database database(path_, SQLite::OPEN_READWRITE);
   database.exec("PRAGMA foreign_keys = ON");
   database.exec("INSERT INTO events VALUES (1, 9, 0, 5, 6, NULL, NULL, NULL, NULL, 2, 1)");
-  for (const char* sql : {
-           // told twice; without its state, its job or its number
-           "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 2, 1)",
-           "INSERT INTO events VALUES (1, 10, 0, 5, NULL, NULL, NULL, NULL, NULL, 3, 1)",
-           "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, NULL, 1)",
-           "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 3, NULL)",
-           // a trial of no sweep, without a number, of a number that is taken
-           "UPDATE jobs SET sweep_id = 99 WHERE id = 2",
-           "UPDATE jobs SET trial = NULL WHERE id = 2",
-           "UPDATE jobs SET trial = 0 WHERE id = 2",
-           "INSERT INTO jobs (name, state, priority, spec_sha256, create_time_us, sweep_id, trial) "
-           "VALUES ('', 1, 0, '', 0, 1, 1)",
-           "INSERT INTO trial_settings VALUES (99, 0, 'p', 'v')",
-           "INSERT INTO trial_settings VALUES (2, 0, 'p', 'v')"}) {
+  for (const char* sql :
+       {// told twice; without its state, its job or its number
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 2, 1)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, NULL, NULL, NULL, NULL, NULL, 3, 1)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, NULL, 1)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 3, NULL)",
+        // a trial of no sweep, without a number, of a number that is taken
+        "UPDATE jobs SET sweep_id = 99 WHERE id = 2", "UPDATE jobs SET trial = NULL WHERE id = 2",
+        "UPDATE jobs SET trial = 0 WHERE id = 2",
+        "INSERT INTO jobs (name, state, priority, spec_sha256, create_time_us, sweep_id, trial) "
+        "VALUES ('', 1, 0, '', 0, 1, 1)",
+        "INSERT INTO trial_settings VALUES (99, 0, 'p', 'v')",
+        "INSERT INTO trial_settings VALUES (2, 0, 'p', 'v')"}) {
     EXPECT_EQ(database.tryExec(sql) & 0xff, SQLITE_CONSTRAINT) << sql;
   }
 }
@@ -274,8 +273,7 @@ TEST_F(SweepsTest, TheirQueriesUseTheKeys) {
     return text;
   };
   EXPECT_THAT(plan(sql::kTrials), HasSubstr("jobs_of_sweep (sweep_id=?)"));
-  EXPECT_THAT(plan(sql::kTrials),
-              HasSubstr("epoch_metrics USING PRIMARY KEY (job_id=?)"));
+  EXPECT_THAT(plan(sql::kTrials), HasSubstr("epoch_metrics USING PRIMARY KEY (job_id=?)"));
   EXPECT_THAT(plan(sql::kTrials),
               HasSubstr("best USING PRIMARY KEY (job_id=? AND epoch=? AND metric=?)"));
   for (const char* sql : {sql::kTrials, sql::kTrialIds, sql::kSettingsOfTrials,
@@ -298,15 +296,17 @@ TEST_F(SweepsTest, FromAFileOfVersion1) {
     database.exec("PRAGMA user_version = 1");
     for (int state = 1; state <= 8; ++state) {
       const std::string id = std::to_string(state);
-      database.exec("INSERT INTO jobs (request_id, name, state, priority, spec_sha256, "
-                    "create_time_us) VALUES ('r" + id + "', 'old " + id + "', " + id +
-                    ", 3, 'sha', 17)");
+      database.exec(
+          "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, "
+          "create_time_us) VALUES ('r" +
+          id + "', 'old " + id + "', " + id + ", 3, 'sha', 17)");
       database.exec("INSERT INTO specs VALUES (" + id + ", x'0102')");
       database.exec("INSERT INTO events VALUES (" + id + ", 1, 17, 1, 1, 0, 0, '', NULL)");
     }
     database.exec("UPDATE jobs SET attempt_count = 1 WHERE state IN (2, 3, 5)");
-    database.exec("INSERT INTO attempts SELECT id, 1, 18, NULL, '', 'cpu' FROM jobs "
-                  "WHERE state IN (2, 3, 5)");
+    database.exec(
+        "INSERT INTO attempts SELECT id, 1, 18, NULL, '', 'cpu' FROM jobs "
+        "WHERE state IN (2, 3, 5)");
     database.exec("INSERT INTO epochs VALUES (2, 1, 1, 19, 20)");
     database.exec("INSERT INTO epoch_metrics VALUES (2, 1, 'loss', 0.25)");
     database.exec("INSERT INTO events VALUES (2, 2, 19, 2, NULL, NULL, NULL, NULL, 1)");

@@ -289,8 +289,8 @@ class FakeStore final : public Store {
     const bool open_trial = std::any_of(trials.begin(), trials.end(), [this](JobId trial) {
       return !IsTerminal(rows_.at(trial).job.state);
     });
-    if (open_trial || (row->job.trial.has_value() &&
-                       !IsTerminal(rows_.at(row->job.trial->sweep_id).job.state))) {
+    if (open_trial ||
+        (row->job.trial.has_value() && !IsTerminal(rows_.at(row->job.trial->sweep_id).job.state))) {
       return absl::FailedPreconditionError(
           absl::StrCat("a job of the same sweep as job ", id, " has not ended"));
     }
