@@ -76,8 +76,7 @@ std::optional<LearningRateCurve> ReadCurve(Connection& connection, JobId id) {
   Query points(connection, sql::kCurvePoints);
   points.Bind(id);
   while (points.Step()) {
-    curve.points.push_back(
-        {points.Int64(0), points.Double(1), points.Double(2), points.Double(3)});
+    curve.points.push_back({points.Int64(0), points.Double(1), points.Double(2), points.Double(3)});
   }
   return curve;
 }
@@ -318,7 +317,9 @@ absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId i
         event.what.emplace<EpochRecord>().epoch = epoch;  // the rest follows below
         break;
       }
-      case EventKind::kWarning: event.what = JobEvent::Warning{query.Text(6)}; break;
+      case EventKind::kWarning:
+        event.what = JobEvent::Warning{query.Text(6)};
+        break;
       case EventKind::kResult: {
         std::optional<TrainingResult> result = ReadResult(connection, id);
         if (!result) {
