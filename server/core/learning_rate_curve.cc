@@ -9,11 +9,13 @@ namespace {
 
 constexpr size_t kFewestPoints = 10;
 
-std::optional<double> Steepest(const std::vector<LearningRatePoint>& points, size_t first) {
+// `first`, `last`: where to look, both included.
+std::optional<double> Steepest(const std::vector<LearningRatePoint>& points, size_t first,
+                               size_t last) {
   const size_t reach = std::max<size_t>(1, points.size() / 40);
   std::optional<double> found;
   double least = 0;
-  for (size_t i = first + reach; i + reach < points.size(); ++i) {
+  for (size_t i = first + reach; i <= last && i + reach < points.size(); ++i) {
     const LearningRatePoint& before = points[i - reach];
     const LearningRatePoint& after = points[i + reach];
     const double slope = (after.smoothed_loss - before.smoothed_loss) /
@@ -65,7 +67,7 @@ void Suggest(LearningRateCurve& curve) {
       points.begin() + static_cast<ptrdiff_t>(first), points.end(),
       [](const auto& a, const auto& b) { return a.smoothed_loss < b.smoothed_loss; });
   if (!(least->smoothed_loss < points[first].smoothed_loss)) return;
-  curve.steepest = Steepest(points, first);
+  curve.steepest = Steepest(points, first, static_cast<size_t>(least - points.begin()));
   curve.valley = Valley(points);
   curve.minimum_tenth = least->learning_rate / 10;
 }

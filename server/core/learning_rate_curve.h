@@ -29,8 +29,9 @@ struct LearningRateCurve {
 // Sets the three suggestions from the points, on the smoothed loss over the logarithm of the
 // learning rate:
 //
-//   steepest       where the slope is least: over a window of a fortieth of the points to either
-//                  side, so that one batch does not decide
+//   steepest       where the slope is least, up to the smallest loss (a fall after a jump of the loss
+//                  is none to go by): over a window of a fortieth of the points to either side, so
+//                  that one batch does not decide
 //   valley         the longest falling subsequence of the smoothed losses ends at the first point
 //                  where it has its full length n; its beginning counts as n points before that;
 //                  suggested is the middle (a third and a sixth of the way), as in fastai

@@ -53,6 +53,16 @@ TEST(Suggest, TheBeginningIsLeftOut) {
   EXPECT_NEAR(Exponent(curve.minimum_tenth), 0, 1e-9);
 }
 
+// The loss jumps and falls back, more steeply than it ever fell before.
+TEST(Suggest, AFallAfterAJumpIsNotTheSteepest) {
+  LearningRateCurve curve = Curve([](double x) {
+    return 2.3 - 1 / (1 + std::exp(-6 * (x + 3))) + (x > -1 && x < 0 ? -30 * x : 0) +
+           (x > -2 ? 0.3 * (x + 2) : 0);
+  });
+  Suggest(curve);
+  EXPECT_NEAR(Exponent(curve.steepest), -3, 0.05);
+}
+
 TEST(Suggest, NothingWhereThereIsNothingToGoBy) {
   LearningRateCurve rising = Curve([](double x) { return x; });
   Suggest(rising);

@@ -26,7 +26,7 @@ struct Outcome {
   ProgressSnapshot progress;
 };
 
-Outcome Run(const std::string& fields, const std::string& test, bool stop = false) {
+Outcome RunTest(const std::string& fields, const std::string& test, bool stop = false) {
   const ValidatedSpec spec =
       SmallSpec(std::string(kTraining) + fields, "lr_range_test { " + test + " }");
   ProgressCell progress;
@@ -40,7 +40,7 @@ Outcome Run(const std::string& fields, const std::string& test, bool stop = fals
 
 TEST(LearningRateRangeTest, GrowsExponentiallyAndPutsTheWeightsBack) {
   const Outcome run =
-      Run("optimizer { sgd {} }", "max_learning_rate: 0.1 steps: 41 smoothing: 0.9");
+      RunTest("optimizer { sgd {} }", "max_learning_rate: 0.1 steps: 41 smoothing: 0.9");
   ASSERT_TRUE(run.outcome.ok()) << run.outcome.status();
   EXPECT_TRUE(run.outcome->succeeded());
   const LearningRateCurve& curve = *run.outcome->result.learning_rate_curve;
@@ -108,7 +108,7 @@ TEST(LearningRateRangeTest, StopsWhereTheLossDiverges) {
   for (const char* end :
        {"max_learning_rate: 1e6", "max_learning_rate: 1e30 divergence_factor: 1e30"}) {
     const Outcome run =
-        Run("optimizer { sgd { momentum: 0.9 } }", std::string(end) + " steps: 400 smoothing: 0.5");
+        RunTest("optimizer { sgd { momentum: 0.9 } }", std::string(end) + " steps: 400 smoothing: 0.5");
     ASSERT_TRUE(run.outcome.ok()) << run.outcome.status();
     EXPECT_TRUE(run.outcome->succeeded()) << run.outcome->message;
     const LearningRateCurve& curve = *run.outcome->result.learning_rate_curve;
@@ -126,9 +126,9 @@ TEST(LearningRateRangeTest, StopsWhereTheLossDiverges) {
 // The schedule, early stopping and pruning are of a training; the test has its own rates, and one
 // epoch by default.
 TEST(LearningRateRangeTest, LeavesOutWhatBelongsToATraining) {
-  const Outcome plain = Run("optimizer { sgd {} }", "max_learning_rate: 0.1");
+  const Outcome plain = RunTest("optimizer { sgd {} }", "max_learning_rate: 0.1");
   const Outcome more =
-      Run("optimizer { sgd {} schedule { exponential_decay { decay_steps: 1 decay_rate: 0.1 } } } "
+      RunTest("optimizer { sgd {} schedule { exponential_decay { decay_steps: 1 decay_rate: 0.1 } } } "
           "validation { split: 'test' } test { split: 'test' } "
           "early_stopping { patience: 1 } pruning { one_shot { sparsity: 0.9 } } "
           "diagnostics { gradient_norm: true }",
@@ -139,7 +139,7 @@ TEST(LearningRateRangeTest, LeavesOutWhatBelongsToATraining) {
 }
 
 TEST(LearningRateRangeTest, StopsWhenAsked) {
-  const Outcome run = Run("optimizer { sgd {} }", "", /*stop=*/true);
+  const Outcome run = RunTest("optimizer { sgd {} }", "", /*stop=*/true);
   EXPECT_TRUE(absl::IsCancelled(run.outcome.status())) << run.outcome.status();
 }
 
