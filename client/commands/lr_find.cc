@@ -24,6 +24,12 @@ struct Options {
   std::optional<std::string> id;
 };
 
+bool IsAboutANewTest(const Options& options) {
+  return !options.job.file.empty() || !options.job.settings.empty() || !options.job.name.empty() ||
+         options.lowest || options.highest || options.steps || options.priority != 0 ||
+         options.detach;
+}
+
 absl::Status ApplyRangeTest(const Options& options, v1::JobSpec& spec) {
   if (spec.has_sweep()) {
     return absl::InvalidArgumentError(
@@ -78,7 +84,16 @@ int RunLrFind(Session& session, const Options& options) {
   const std::string format = !options.format.empty() ? options.format
                              : session.json()        ? "json"
                                                      : "table";
+  if (options.detach && !options.format.empty()) {
+    return session.UsageError(absl::InvalidArgumentError(
+        "--detach: prints the id alone, and --format is for the result; leave one of them out"));
+  }
   if (options.id) {
+    if (IsAboutANewTest(options)) {
+      return session.UsageError(absl::InvalidArgumentError(
+          "--job: prints a test that has ended; a job file and options for another one do not go "
+          "with it"));
+    }
     v1::Job job;
     const int code = FetchRangeTest(session, "--job " + Escape(*options.id), *options.id, &job);
     if (code == kExitDone) PrintResult(session, job, format);
@@ -118,24 +133,17 @@ void AddLrFind(CLI::App& app, Action& action) {
       ->type_name("N");
   command->add_option("--priority", options->priority, "Higher runs first (default 0)")
       ->type_name("N");
-  CLI::Option* detach =
-      command->add_flag("--detach", options->detach, "Only queues the test and prints its id");
-  CLI::Option* format =
-      command
-          ->add_option("--format", options->format,
-                       "table (the default) with a chart; csv with the columns "
-                       "job,step,learning_rate,loss,smoothed_loss; json, as anneal.v1.Job")
-          ->type_name("table|csv|json")
-          ->check(CLI::IsMember(std::set<std::string>{"table", "csv", "json"}));
-  CLI::Option* job =
-      command
-          ->add_option("--job", options->id,
-                       "Prints the result of this range test, which has ended, and queues nothing")
-          ->type_name("JOB");
-  detach->excludes(format);
-  for (CLI::Option* other : command->get_options()) {
-    if (other != job && other != format && other != command->get_help_ptr()) job->excludes(other);
-  }
+  command->add_flag("--detach", options->detach, "Only queues the test and prints its id");
+  command
+      ->add_option("--format", options->format,
+                   "table (the default) with a chart; csv with the columns "
+                   "job,step,learning_rate,loss,smoothed_loss; json, as anneal.v1.Job")
+      ->type_name("table|csv|json")
+      ->check(CLI::IsMember(std::set<std::string>{"table", "csv", "json"}));
+  command
+      ->add_option("--job", options->id,
+                   "Prints the result of this range test, which has ended, and queues nothing")
+      ->type_name("JOB");
   command->footer(
       "The test (Smith 2017) takes a step with each of N learning rates, which grow exponentially, "
       "and ends\n"
