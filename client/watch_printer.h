@@ -26,7 +26,8 @@ std::unique_ptr<FollowSink> MakeSilentPrinter(Session& session);
 std::optional<int> CutShort(Session& session, const std::string& id, const FollowResult& result);
 
 // Follows the job and prints, and at its end of a sweep how its trials compare, of a range test
-// its curve and suggestions; the exit code: 0 where the job SUCCEEDED. `reached_before`: see Follow.
+// its curve and suggestions; the exit code: 0 where the job SUCCEEDED. `reached_before`: see
+// Follow.
 int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& spec,
                    bool reached_before);
 

@@ -84,8 +84,8 @@ void PrintJob(Session& session, const v1::Job& job) {
   const v1::Progress& progress = job.progress();
   if (is_range_test) {
     if (progress.batches() > 0) {
-      table.AddRow({"step", std::to_string(progress.batch()) + " of " +
-                                std::to_string(progress.batches())});
+      table.AddRow(
+          {"step", std::to_string(progress.batch()) + " of " + std::to_string(progress.batches())});
     }
   } else if (progress.epochs() > 0) {
     std::string text =

@@ -133,17 +133,17 @@ TEST(ChartTest, NamesAreEscaped) {
 TEST(ChartTest, ALogarithmicAxisHasItsTicksAtPowersOfTen) {
   // 21 columns for 6 decades: a decade is 20/6 of them. Labels that would touch are left out.
   const Curve curve{"loss", {{1e-5, 2}, {1e-2, 1}, {10, 0}}};
-  EXPECT_EQ(RenderChart({curve},
-                        {.x_label = "learning rate", .width = 30, .height = 5, .log_x = true},
-                        kAscii),
-            "2.0000 |*\n"
-            "       |\n"
-            "1.0000 |          *\n"
-            "       |\n"
-            "0.0000 |                    *\n"
-            "       ++--+---+--+--+---+--+\n"
-            "        1e-05   0.01     1 10\n"
-            "            learning rate\n");
+  EXPECT_EQ(
+      RenderChart({curve}, {.x_label = "learning rate", .width = 30, .height = 5, .log_x = true},
+                  kAscii),
+      "2.0000 |*\n"
+      "       |\n"
+      "1.0000 |          *\n"
+      "       |\n"
+      "0.0000 |                    *\n"
+      "       ++--+---+--+--+---+--+\n"
+      "        1e-05   0.01     1 10\n"
+      "            learning rate\n");
 }
 
 TEST(ChartTest, ALogarithmicAxisWithinADecadeHasItsEnds) {
