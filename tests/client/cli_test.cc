@@ -87,7 +87,8 @@ TEST_F(CliTest, UnknownVerb) {
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
   for (const std::string verb :
-       {"submit", "sweep", "lr-find", "validate", "jobs", "show", "watch", "metrics", "compare", "cancel", "delete",
+       {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "compare", "cancel",
+        "delete",
         "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),

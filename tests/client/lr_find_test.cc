@@ -311,6 +311,16 @@ TEST_F(LrFindTest, UsageErrors) {
   EXPECT_TRUE(server_.created().empty());
 }
 
+TEST_F(LrFindTest, Help) {
+  EXPECT_EQ(world_.Run({"lr-find", "--help"}), 0);
+  EXPECT_THAT(world_.out.str(),
+              AllOf(HasSubstr("Examples:\n  anneal lr-find "), HasSubstr("--lr-from 7")));
+  for (const std::string verb : {"submit", "validate", "sweep"}) {
+    EXPECT_EQ(world_.Run({verb, "--help"}), 0);
+    EXPECT_THAT(world_.out.str(), HasSubstr("--lr-from JOB[:SUGGESTION]"));
+  }
+}
+
 TEST_F(LrFindTest, TrainsWithASuggestion) {
   EXPECT_EQ(Run({"submit", File(), "--lr-from", "7"}), 0);
   EXPECT_EQ(world_.err.str(), "learning rate 0.00123 from job 7 (valley)\n");
