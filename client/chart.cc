@@ -8,7 +8,9 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -120,6 +122,116 @@ std::string PadLeft(const std::string& text, size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 
+// A label of the x axis and the column it stands below, both from the axis's left end.
+struct Tick {
+  int column = 0;
+  std::string text;
+};
+
+// The x axis in what is drawn: logarithms where it is logarithmic.
+struct XAxis {
+  Range range;
+  bool log = false;
+  int columns = 0;
+
+  double Drawn(double x) const { return log ? std::log10(x) : x; }
+
+  // In order.
+  std::vector<Tick> Ticks() const {
+    std::vector<Tick> ticks;
+    if (log) {
+      // The ends of a range that was meant to reach a power of ten may miss it by a rounding.
+      constexpr double kSlack = 1e-9;
+      for (double power = std::ceil(range.low - kSlack); power <= range.high + kSlack; ++power)
+        ticks.push_back({Position(power, range, columns), PowerText(power)});
+      if (ticks.size() >= 2) return ticks;
+    }
+    ticks = {{0, EndText(range.low)}};
+    if (range.high > range.low) ticks.push_back({columns - 1, EndText(range.high)});
+    return ticks;
+  }
+
+ private:
+  static std::string PowerText(double power) {
+    std::array<char, 32> text;
+    std::snprintf(text.data(), text.size(), "%g", std::pow(10.0, power));
+    return text.data();
+  }
+  std::string EndText(double end) const {
+    if (!log) return AxisNumber(end);
+    std::array<char, 32> text;
+    std::snprintf(text.data(), text.size(), "%.3g", std::pow(10.0, end));
+    return text.data();
+  }
+};
+
+// The labels of a logarithmic axis, each centred below its column where there is room; those that
+// would touch the one before are left out. Below them the name of the axis.
+std::string LogLabels(const XAxis& axis, const std::string& name, size_t margin) {
+  std::string numbers;
+  for (const Tick& tick : axis.Ticks()) {
+    const int length = static_cast<int>(tick.text.size());
+    const int column = std::clamp(tick.column - length / 2, 0, std::max(0, axis.columns - length));
+    const auto place = static_cast<size_t>(column);
+    if (!numbers.empty() && place < numbers.size() + 1) continue;
+    numbers.append(place - numbers.size(), ' ');
+    numbers += tick.text;
+  }
+  std::string text = std::string(margin, ' ') + numbers + "\n";
+  if (!name.empty()) {
+    const int free = std::max(0, axis.columns - DisplayWidth(name));
+    text += std::string(margin + static_cast<size_t>(free / 2), ' ') + name + "\n";
+  }
+  return text;
+}
+
+// The ends of a linear axis, with the name of the axis between them.
+std::string LinearLabels(const XAxis& axis, const std::string& name, size_t margin) {
+  const std::vector<Tick> ticks = axis.Ticks();
+  std::string numbers = std::string(margin, ' ') + ticks[0].text;
+  if (ticks.size() == 1) return numbers + (name.empty() ? "" : "  " + name) + "\n";
+  const std::string& last = ticks[1].text;
+  const size_t total = margin + static_cast<size_t>(axis.columns);
+  const size_t name_columns = static_cast<size_t>(DisplayWidth(name));
+  const size_t free =
+      total > numbers.size() + last.size() ? total - numbers.size() - last.size() : 1;
+  if (name_columns > 0 && free >= name_columns + 2) {
+    const size_t left = (free - name_columns) / 2;
+    numbers += std::string(left, ' ') + name + std::string(free - name_columns - left, ' ') + last;
+  } else {
+    numbers += std::string(free, ' ') + last;
+  }
+  return numbers + "\n";
+}
+
+// The marks' line below the axis; "" where none lies on it.
+std::string MarkLine(const std::vector<ChartMark>& marks, const XAxis& axis, size_t margin) {
+  std::string line(static_cast<size_t>(axis.columns) + marks.size(), ' ');
+  for (const ChartMark& mark : marks) {
+    const double x = axis.Drawn(mark.x);
+    if (!std::isfinite(x) || x < axis.range.low || x > axis.range.high) continue;
+    auto column = static_cast<size_t>(Position(x, axis.range, axis.columns));
+    while (line[column] != ' ') ++column;
+    line[column] = mark.letter;
+  }
+  const size_t last = line.find_last_not_of(' ');
+  if (last == std::string::npos) return "";
+  return std::string(margin, ' ') + line.substr(0, last + 1) + "\n";
+}
+
+// The line below the plot; a logarithmic axis has its ticks in it.
+std::string AxisLine(const XAxis& axis, const Style& style) {
+  std::vector<bool> ticks(static_cast<size_t>(axis.columns));
+  if (axis.log) {
+    for (const Tick& tick : axis.Ticks()) ticks[static_cast<size_t>(tick.column)] = true;
+  }
+  std::string line = style.unicode ? "└" : "+";
+  for (const bool tick : ticks) {
+    line += style.unicode ? (tick ? "┬" : "─") : (tick ? "+" : "-");
+  }
+  return line;
+}
+
 }  // namespace
 
 std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& options,
@@ -132,7 +244,15 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
     range->high = std::max(range->high, value);
   };
   std::vector<Curve> finite = curves;
+  bool is_cut = false;
   for (Curve& curve : finite) {
+    for (auto& [x, y] : curve.points) {
+      if (options.log_x) x = x > 0 ? std::log10(x) : std::numeric_limits<double>::quiet_NaN();
+      if (options.highest_y && std::isfinite(y) && y > *options.highest_y) {
+        y = *options.highest_y;
+        is_cut = true;
+      }
+    }
     std::erase_if(curve.points, [](const auto& point) {
       return !std::isfinite(point.first) || !std::isfinite(point.second);
     });
@@ -143,7 +263,7 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
   }
   if (!xs) return "";
 
-  const std::string top = FormatMetric(ys->high);
+  const std::string top = (is_cut ? ">" : "") + FormatMetric(ys->high);
   const std::string middle = FormatMetric(ys->low / 2 + ys->high / 2);
   const std::string bottom = FormatMetric(ys->low);
   const size_t label_width = std::max({top.size(), middle.size(), bottom.size()});
@@ -179,35 +299,17 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
     text +=
         PadLeft(labelled ? label : "", label_width) + (labelled ? tick : wall) + curve_row + "\n";
   }
-  std::string axis(label_width + 1, ' ');
-  axis += style.unicode ? "└" : "+";
-  for (int i = 0; i < std::max(10, plot_width); ++i) axis += style.unicode ? "─" : "-";
-  text += axis + "\n";
-
-  const std::string first = AxisNumber(xs->low);
-  const std::string last = AxisNumber(xs->high);
-  std::string numbers = std::string(label_width + 2, ' ') + first;
-  if (xs->high > xs->low) {
-    const size_t total = label_width + 2 + static_cast<size_t>(std::max(10, plot_width));
-    const std::string label = Escape(options.x_label);
-    const size_t label_columns = static_cast<size_t>(DisplayWidth(label));
-    const size_t free =
-        total > numbers.size() + last.size() ? total - numbers.size() - last.size() : 1;
-    if (label_columns > 0 && free >= label_columns + 2) {
-      const size_t left = (free - label_columns) / 2;
-      numbers +=
-          std::string(left, ' ') + label + std::string(free - label_columns - left, ' ') + last;
-    } else {
-      numbers += std::string(free, ' ') + last;
-    }
-  } else if (!options.x_label.empty()) {
-    numbers += "  " + Escape(options.x_label);
-  }
-  text += numbers + "\n";
+  const int columns = std::max(10, plot_width);
+  const XAxis axis{*xs, options.log_x, columns};
+  text += std::string(label_width + 1, ' ') + AxisLine(axis, style) + "\n";
+  text += MarkLine(options.marks, axis, label_width + 2);
+  const std::string x_label = Escape(options.x_label);
+  text += options.log_x ? LogLabels(axis, x_label, label_width + 2)
+                        : LinearLabels(axis, x_label, label_width + 2);
 
   if (finite.size() > 1) {
     const std::string margin(label_width + 1, ' ');
-    const int columns = static_cast<int>(label_width) + 3 + std::max(10, plot_width);
+    const int legend_columns = static_cast<int>(label_width) + 3 + columns;
     std::string legend = margin;
     int width = static_cast<int>(margin.size());
     for (size_t i = 0; i < finite.size(); ++i) {
@@ -217,7 +319,7 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
                                    : std::string(kAsciiMarks[i % kAsciiMarks.size()]);
       const std::string name = Escape(finite[i].name);
       const int entry = 2 + DisplayWidth(mark) + 1 + DisplayWidth(name);
-      if (i > 0 && width + entry > columns) {
+      if (i > 0 && width + entry > legend_columns) {
         legend += "\n" + margin;
         width = static_cast<int>(margin.size());
       }

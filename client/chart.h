@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,11 +20,25 @@ struct Curve {
       points;  // (x, y), x not falling; points that are not finite are left out
 };
 
+// A place on the x axis.
+struct ChartMark {
+  double x = 0;
+  char letter = '^';
+};
+
 struct ChartOptions {
   std::string title = "";
   std::string x_label = "";
   int width = 72;   // of the whole chart in columns, at least 30
   int height = 12;  // of the plot in lines, at least 2
+  // The x axis is logarithmic: points with an x that is not positive are left out. Its labels are
+  // the powers of ten, or the ends where there are fewer than two.
+  bool log_x = false;
+  // What is higher is drawn on the upper edge, whose label then is ">" and this.
+  std::optional<double> highest_y{};
+  // Written below the axis, those that lie on it. Where two fall on one column, the later one
+  // stands to the right of the earlier.
+  std::vector<ChartMark> marks{};
 };
 
 // The curves over common axes, and a legend, on several lines where it is wider than the chart.

@@ -22,7 +22,8 @@ constexpr char kFooter[] =
     "numbers as text, fields\n"
     "at their default left out); streams are one object a line.\n"
     "\n"
-    "Exit codes: 0 done; 1 the job failed or was cancelled (watch, submit --watch); 2 wrong usage, "
+    "Exit codes: 0 done; 1 the job failed or was cancelled (watch, --watch, lr-find); 2 wrong "
+    "usage, "
     "a job file that does\n"
     "not parse, or output that cannot be written; 3 the server refused; 4 the server cannot be "
     "reached; 130 Ctrl-C while\n"
@@ -31,6 +32,7 @@ constexpr char kFooter[] =
 void AddVerbs(CLI::App& app, Action& action) {
   AddSubmit(app, action);
   AddSweep(app, action);
+  AddLrFind(app, action);
   AddValidate(app, action);
   AddJobs(app, action);
   AddShow(app, action);

@@ -35,6 +35,42 @@ std::string MetricText(const v1::Metric& metric) {
   return Escape(metric.name()) + " " + FormatMetric(metric.value());
 }
 
+// `head`, then how far the batches are; shortened as ProgressLine promises.
+std::string LiveLine(const std::string& head, const v1::Progress& progress, const Style& style) {
+  const int columns = std::max(1, style.columns - 1);
+  if (progress.epoch() == 0) return Shorten("loading data", columns, style);
+  const std::string batches =
+      std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
+  std::vector<std::string> metrics;
+  for (const v1::Metric& metric : OrderMetrics(progress.metrics()))
+    metrics.push_back(MetricText(metric));
+  std::string rate;
+  if (progress.samples_per_second() > 0 && progress.samples_per_second() < 9e18) {
+    rate = FormatCount(static_cast<int64_t>(progress.samples_per_second() + 0.5)) + "/s";
+  }
+  std::string remaining;
+  if (progress.remaining_us() > 0) remaining = "ETA " + FormatDuration(progress.remaining_us());
+
+  const auto compose = [&](int bar_width, bool with_rate, size_t metric_count) {
+    std::string line = head;
+    if (bar_width > 0) line += " " + Bar(progress.batch(), progress.batches(), bar_width, style);
+    line += " " + batches;
+    for (size_t i = 0; i < metric_count; ++i) line += "  " + metrics[i];
+    if (with_rate && !rate.empty()) line += "  " + rate;
+    if (!remaining.empty()) line += "  " + remaining;
+    return line;
+  };
+  for (const int bar_width : {22, 12, 0}) {
+    std::string line = compose(bar_width, true, metrics.size());
+    if (DisplayWidth(line) <= columns) return line;
+  }
+  for (size_t count = metrics.size();; --count) {
+    std::string line = compose(0, false, count);
+    if (DisplayWidth(line) <= columns) return line;
+    if (count == 0) return Shorten(line, columns, style);
+  }
+}
+
 }  // namespace
 
 std::vector<v1::Metric> OrderMetrics(
@@ -77,39 +113,11 @@ std::string Bar(int64_t done, int64_t total, int width, const Style& style) {
 }
 
 std::string ProgressLine(const v1::Progress& progress, const Style& style) {
-  const int columns = std::max(1, style.columns - 1);
-  if (progress.epoch() == 0) return Shorten("loading data", columns, style);
-  const std::string head = EpochLabel(progress.epoch(), progress.epochs());
-  const std::string batches =
-      std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
-  std::vector<std::string> metrics;
-  for (const v1::Metric& metric : OrderMetrics(progress.metrics()))
-    metrics.push_back(MetricText(metric));
-  std::string rate;
-  if (progress.samples_per_second() > 0 && progress.samples_per_second() < 9e18) {
-    rate = FormatCount(static_cast<int64_t>(progress.samples_per_second() + 0.5)) + "/s";
-  }
-  std::string remaining;
-  if (progress.remaining_us() > 0) remaining = "ETA " + FormatDuration(progress.remaining_us());
+  return LiveLine(EpochLabel(progress.epoch(), progress.epochs()), progress, style);
+}
 
-  const auto compose = [&](int bar_width, bool with_rate, size_t metric_count) {
-    std::string line = head;
-    if (bar_width > 0) line += " " + Bar(progress.batch(), progress.batches(), bar_width, style);
-    line += " " + batches;
-    for (size_t i = 0; i < metric_count; ++i) line += "  " + metrics[i];
-    if (with_rate && !rate.empty()) line += "  " + rate;
-    if (!remaining.empty()) line += "  " + remaining;
-    return line;
-  };
-  for (const int bar_width : {22, 12, 0}) {
-    std::string line = compose(bar_width, true, metrics.size());
-    if (DisplayWidth(line) <= columns) return line;
-  }
-  for (size_t count = metrics.size();; --count) {
-    std::string line = compose(0, false, count);
-    if (DisplayWidth(line) <= columns) return line;
-    if (count == 0) return Shorten(line, columns, style);
-  }
+std::string RangeTestProgressLine(const v1::Progress& progress, const Style& style) {
+  return LiveLine("range test", progress, style);
 }
 
 std::string EpochLine(const v1::EpochMetrics& epoch, int64_t epochs) {

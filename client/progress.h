@@ -28,6 +28,10 @@ std::string Bar(int64_t done, int64_t total, int width, const Style& style);
 // metrics from the right. No newline.
 std::string ProgressLine(const v1::Progress& progress, const Style& style);
 
+// The same of a learning-rate range test, which has steps and no epochs: "range test [████▍   ]
+// 512/1563  loss 1.7321  12,345/s  ETA 12.0 s".
+std::string RangeTestProgressLine(const v1::Progress& progress, const Style& style);
+
 // "epoch  3/30  loss 1.7321  accuracy 0.3812  val_loss 1.6500  val_accuracy 0.4102  14.2 s".
 // `epochs` as asked; 0: not known, then it is left out. No newline.
 std::string EpochLine(const v1::EpochMetrics& epoch, int64_t epochs);

@@ -59,13 +59,18 @@ void AddSubmissionOptions(CLI::App& command, SubmissionOptions& options) {
                    "Follows the job to its end; Ctrl-C leaves it running");
 }
 
-int Submit(Session& session, const v1::JobSpec& spec, const SubmissionOptions& options) {
+grpc::Status CreateJob(Session& session, const v1::JobSpec& spec, int32_t priority,
+                       v1::CreateJobResponse* response) {
   v1::CreateJobRequest request;
   *request.mutable_spec() = spec;
-  request.set_priority(options.priority);
+  request.set_priority(priority);
   request.set_request_id(RandomId());
+  return CreateWithRetries(session, request, response);
+}
+
+int Submit(Session& session, const v1::JobSpec& spec, const SubmissionOptions& options) {
   v1::CreateJobResponse response;
-  const grpc::Status status = CreateWithRetries(session, request, &response);
+  const grpc::Status status = CreateJob(session, spec, options.priority, &response);
   if (!status.ok()) return session.Fail(status);
   if (session.json()) {
     session.PrintJson(response);

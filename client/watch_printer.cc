@@ -6,6 +6,7 @@
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/job_text.h"
 #include "client/progress.h"
+#include "client/range_test_text.h"
 #include "client/sweep_text.h"
 
 namespace anneal::client {
@@ -43,10 +44,25 @@ class JsonPrinter : public FollowSink {
   Session& session_;
 };
 
+class SilentPrinter : public FollowSink {
+ public:
+  explicit SilentPrinter(Session& session) : session_(session) {}
+  void OnEvent(const v1::JobEvent&) override {}
+  void OnProgress(const v1::Progress&) override {}
+  void OnLost(const grpc::Status& status) override { NoteLost(session_, status); }
+  void OnBack() override { NoteBack(session_); }
+
+ private:
+  Session& session_;
+};
+
 class TextPrinter : public FollowSink {
  public:
   TextPrinter(Session& session, const std::string& id, const v1::JobSpec& spec)
-      : session_(session), id_(id), epochs_(AskedEpochs(spec)) {}
+      : session_(session),
+        id_(id),
+        epochs_(AskedEpochs(spec)),
+        is_range_test_(spec.has_lr_range_test()) {}
   ~TextPrinter() override { ClearLive(); }
 
   void OnEvent(const v1::JobEvent& event) override {
@@ -58,6 +74,7 @@ class TextPrinter : public FollowSink {
       case v1::JobEvent::kWarning:
         return Line(Paint("warning: " + Escape(event.warning()), Color::kYellow, session_.style()));
       case v1::JobEvent::kResult:
+        if (is_range_test_) return;  // has no epochs and no metrics; the curve follows
         return Line(ResultLine(event.result()));
       case v1::JobEvent::kTrialEnd:
         FetchRanking(event.trial_end().job_id());
@@ -69,7 +86,11 @@ class TextPrinter : public FollowSink {
 
   void OnProgress(const v1::Progress& progress) override {
     if (!session_.environment().out_is_terminal) return;
-    session_.out() << "\r" << ProgressLine(progress, session_.style()) << "\x1b[K" << std::flush;
+    const Style style = session_.style();
+    session_.out() << "\r"
+                   << (is_range_test_ ? RangeTestProgressLine(progress, style)
+                                      : ProgressLine(progress, style))
+                   << "\x1b[K" << std::flush;
     live_ = true;
   }
 
@@ -115,9 +136,20 @@ class TextPrinter : public FollowSink {
   Session& session_;
   const std::string id_;
   const int64_t epochs_;
+  const bool is_range_test_;
   v1::SweepResult ranking_;  // of a sweep, the newest fetched
   bool live_ = false;
 };
+
+// What is known of a job that has ended, beyond its events.
+std::string ClosingText(Session& session, const std::string& id, const v1::JobSpec& spec,
+                        const v1::Job& job) {
+  if (spec.has_sweep()) return RankingTable(job.sweep_result(), session.style());
+  if (!job.has_lr_range_test_result()) return "";
+  return RangeTestText(job.lr_range_test_result(), session.style()) +
+         RangeTestAdvice(session.CommandLine("submit FILE --lr-from " + Escape(id)),
+                         job.lr_range_test_result());
+}
 
 }  // namespace
 
@@ -125,6 +157,21 @@ std::unique_ptr<FollowSink> MakeWatchPrinter(Session& session, const std::string
                                              const v1::JobSpec& spec) {
   if (session.json()) return std::make_unique<JsonPrinter>(session);
   return std::make_unique<TextPrinter>(session, id, spec);
+}
+
+std::unique_ptr<FollowSink> MakeSilentPrinter(Session& session) {
+  return std::make_unique<SilentPrinter>(session);
+}
+
+std::optional<int> CutShort(Session& session, const std::string& id, const FollowResult& result) {
+  if (result.interrupted && !session.out()) return kExitInterrupted;
+  if (result.interrupted) {
+    session.err() << "anneal: job " << Escape(id) << " goes on; follow it again with: "
+                  << session.CommandLine("watch " + Escape(id)) << "\n";
+    return kExitInterrupted;
+  }
+  if (!result.status.ok()) return session.Fail(result.status);
+  return std::nullopt;
 }
 
 int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& spec,
@@ -135,20 +182,14 @@ int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& s
     const bool progress = session.environment().out_is_terminal && !session.json();
     result = Follow(session, id, progress, reached_before, *printer);
   }
-  if (result.interrupted && !session.out()) return kExitInterrupted;
-  if (result.interrupted) {
-    session.err() << "anneal: job " << Escape(id) << " goes on; follow it again with: "
-                  << session.CommandLine("watch " + Escape(id)) << "\n";
-    return kExitInterrupted;
-  }
-  if (!result.status.ok()) return session.Fail(result.status);
-  if (spec.has_sweep() && !session.json()) {
-    v1::Job sweep;
+  if (const std::optional<int> code = CutShort(session, id, result); code) return *code;
+  if ((spec.has_sweep() || spec.has_lr_range_test()) && !session.json()) {
+    v1::Job job;
     // It has ended all the same: the exit code tells how.
-    if (const grpc::Status status = GetJob(session, id, &sweep); !status.ok()) {
+    if (const grpc::Status status = GetJob(session, id, &job); !status.ok()) {
       session.Fail(status);
-    } else {
-      session.out() << "\n" << RankingTable(sweep.sweep_result(), session.style()) << std::flush;
+    } else if (const std::string text = ClosingText(session, id, spec, job); !text.empty()) {
+      session.out() << "\n" << text << std::flush;
     }
   }
   return result.final.state() == v1::Job::SUCCEEDED ? kExitDone : kExitJobFailed;

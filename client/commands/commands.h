@@ -18,6 +18,7 @@ struct Action {
 
 void AddSubmit(CLI::App& app, Action& action);
 void AddSweep(CLI::App& app, Action& action);
+void AddLrFind(CLI::App& app, Action& action);
 void AddValidate(CLI::App& app, Action& action);
 void AddJobs(CLI::App& app, Action& action);
 void AddShow(CLI::App& app, Action& action);

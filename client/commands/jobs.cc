@@ -34,6 +34,7 @@ absl::StatusOr<v1::Job::State> ParseState(std::string text) {
 
 // What says most about how good a job is.
 std::string BestKnownMetric(const v1::Job& job) {
+  if (job.kind() == v1::Job::LR_RANGE_TEST) return "";  // a mean over all learning rates
   const auto& metrics = job.progress().metrics();
   for (const char* name : {"val_accuracy", "val_loss", "accuracy", "loss"}) {
     for (const v1::Metric& metric : metrics) {
@@ -52,6 +53,7 @@ std::string RunTime(const v1::Job& job, int64_t now_us) {
 
 // "3/30", or "3" where it is not said how many were asked.
 std::string EpochText(const v1::Job& job) {
+  if (job.kind() == v1::Job::LR_RANGE_TEST) return "";
   const v1::Progress& progress = job.progress();
   if (progress.epochs() == 0) return progress.epoch() > 0 ? std::to_string(progress.epoch()) : "";
   return std::to_string(progress.epoch()) + "/" + std::to_string(progress.epochs());
@@ -69,9 +71,10 @@ std::string StateText(const v1::Job& job) {
   return state;
 }
 
-// "sweep", "trial of 7"
+// "sweep", "trial of 7", "lr range test"
 std::string KindText(const v1::Job& job) {
   if (job.has_trial()) return "trial of " + job.trial().sweep_id();
+  if (job.kind() == v1::Job::LR_RANGE_TEST) return "lr range test";
   return job.kind() == v1::Job::SWEEP ? "sweep" : "";
 }
 

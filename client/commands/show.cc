@@ -2,6 +2,7 @@
 #include "client/commands/commands.h"
 #include "client/job_text.h"
 #include "client/progress.h"
+#include "client/range_test_text.h"
 #include "client/sweep_text.h"
 #include "google/protobuf/text_format.h"
 
@@ -59,6 +60,8 @@ void PrintJob(Session& session, const v1::Job& job) {
   table.AddColumn("");
   table.AddRow({"job", job.id()});
   table.AddRow({"name", job.name()});
+  const bool is_range_test = job.spec().has_lr_range_test();
+  if (is_range_test) table.AddRow({"kind", "learning-rate range test"});
   std::string state = StateName(job.state());
   if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED)
     state += " (" + StopReasonName(job.stop_reason()) + ")";
@@ -79,7 +82,12 @@ void PrintJob(Session& session, const v1::Job& job) {
   }
   if (job.has_sweep_result()) table.AddRow({"trials", EndedText(job.sweep_result())});
   const v1::Progress& progress = job.progress();
-  if (progress.epochs() > 0) {
+  if (is_range_test) {
+    if (progress.batches() > 0) {
+      table.AddRow(
+          {"step", std::to_string(progress.batch()) + " of " + std::to_string(progress.batches())});
+    }
+  } else if (progress.epochs() > 0) {
     std::string text =
         std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
     if (progress.batches() > 0 && !IsTerminal(job.state())) {
@@ -108,6 +116,12 @@ void PrintJob(Session& session, const v1::Job& job) {
     session.out() << "\n" << RankingTable(job.sweep_result(), style);
   } else if (!job.attempts().empty()) {
     PrintAttempts(session, job);
+  }
+  if (job.has_lr_range_test_result()) {
+    session.out() << "\n"
+                  << SuggestionsText(job.lr_range_test_result(), style)
+                  << RangeTestAdvice(session.CommandLine("submit FILE --lr-from " + job.id()),
+                                     job.lr_range_test_result());
   }
 }
 

@@ -1,5 +1,6 @@
 #include "client/commands/commands.h"
 #include "client/job_options.h"
+#include "client/range_test_job.h"
 #include "client/submission.h"
 #include "client/sweep_options.h"
 
@@ -8,6 +9,7 @@ namespace {
 
 struct Options {
   JobOptions job;
+  std::optional<std::string> lr_from;
   SweepOptions sweep;
   SubmissionOptions submission;
 };
@@ -17,6 +19,8 @@ int RunSweep(Session& session, const Options& options) {
   if (!spec.ok()) return session.UsageError(spec.status());
   if (const absl::Status applied = ApplySweepOptions(options.sweep, *spec); !applied.ok())
     return session.UsageError(applied);
+  const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);
+  if (code != kExitDone) return code;
   return Submit(session, *spec, options.submission);
 }
 
@@ -26,6 +30,7 @@ void AddSweep(CLI::App& app, Action& action) {
   auto [command, options] = AddVerb<Options>(
       app, action, "sweep", "Queues variants of a job file as trials and ranks them", RunSweep);
   AddJobOptions(*command, options->job);
+  AddLearningRateFrom(*command, options->lr_from);
   AddSweepOptions(*command, options->sweep);
   AddSubmissionOptions(*command, options->submission);
   command->footer(

@@ -4,10 +4,16 @@
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
 #include "client/job_options.h"
+#include "client/range_test_job.h"
 #include "client/sweep_text.h"
 
 namespace anneal::client {
 namespace {
+
+struct Options {
+  JobOptions job;
+  std::optional<std::string> lr_from;
+};
 
 std::vector<int64_t> Shape(const google::protobuf::RepeatedField<int64_t>& sides) {
   return {sides.begin(), sides.end()};
@@ -52,9 +58,11 @@ void PrintTrials(Session& session, const google::protobuf::RepeatedPtrField<v1::
   if (trials.size() > kShown) session.out() << "...\n";
 }
 
-int RunValidate(Session& session, const JobOptions& options) {
-  absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options);
+int RunValidate(Session& session, const Options& options) {
+  absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
+  const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);
+  if (code != kExitDone) return code;
   v1::CreateJobRequest request;
   *request.mutable_spec() = *std::move(spec);
   request.set_validate_only(true);
@@ -75,11 +83,12 @@ int RunValidate(Session& session, const JobOptions& options) {
 }  // namespace
 
 void AddValidate(CLI::App& app, Action& action) {
-  auto [command, options] = AddVerb<JobOptions>(
+  auto [command, options] = AddVerb<Options>(
       app, action, "validate",
       "Judges a job file without queueing it: layers, parameters, memory, warnings, violations",
       RunValidate);
-  AddJobOptions(*command, *options);
+  AddJobOptions(*command, options->job);
+  AddLearningRateFrom(*command, options->lr_from);
   command->footer("Example:\n  anneal validate recipe:cifar10-cnn --set training.batch_size=64");
 }
 

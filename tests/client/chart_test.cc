@@ -130,5 +130,58 @@ TEST(ChartTest, NamesAreEscaped) {
   EXPECT_THAT(chart, testing::HasSubstr("b\\n"));
 }
 
+TEST(ChartTest, ALogarithmicAxisHasItsTicksAtPowersOfTen) {
+  // 21 columns for 6 decades: a decade is 20/6 of them. Labels that would touch are left out.
+  const Curve curve{"loss", {{1e-5, 2}, {1e-2, 1}, {10, 0}}};
+  EXPECT_EQ(
+      RenderChart({curve}, {.x_label = "learning rate", .width = 30, .height = 5, .log_x = true},
+                  kAscii),
+      "2.0000 |*\n"
+      "       |\n"
+      "1.0000 |          *\n"
+      "       |\n"
+      "0.0000 |                    *\n"
+      "       ++--+---+--+--+---+--+\n"
+      "        1e-05   0.01     1 10\n"
+      "            learning rate\n");
+}
+
+TEST(ChartTest, ALogarithmicAxisWithinADecadeHasItsEnds) {
+  const Curve curve{"loss", {{0.00234, 2}, {0.00567, 0}}};
+  EXPECT_EQ(RenderChart({curve}, {.width = 30, .height = 2, .log_x = true}, kAscii),
+            "2.0000 |*\n"
+            "0.0000 |                    *\n"
+            "       ++-------------------+\n"
+            "        0.00234       0.00567\n");
+}
+
+TEST(ChartTest, WhatHasNoLogarithmIsLeftOut) {
+  const Curve clean{"loss", {{1, 2}, {10, 0}}};
+  const Curve dirty{"loss", {{-1, 9}, {0, 9}, {1, 2}, {std::nan(""), 9}, {10, 0}}};
+  const ChartOptions options{.log_x = true};
+  EXPECT_EQ(RenderChart({dirty}, options, kAscii), RenderChart({clean}, options, kAscii));
+  EXPECT_EQ(RenderChart({{"loss", {{0, 1}, {-3, 2}}}}, options, kAscii), "");
+  const double tiny = std::numeric_limits<double>::denorm_min();
+  const double huge = std::numeric_limits<double>::max();
+  EXPECT_FALSE(RenderChart({{"loss", {{tiny, 1}, {huge, 2}}}}, options, kUnicode).empty());
+}
+
+TEST(ChartTest, CutOffAndMarks) {
+  const Curve curve{"loss", {{1, 0.5}, {10, 0}, {100, 5}}};
+  ChartOptions options{.width = 30, .height = 3, .log_x = true};
+  options.highest_y = 1;
+  options.marks = {{10, 'A'}, {10, 'B'}, {1000, 'D'}, {0, 'E'}, {1, 'C'}};
+  EXPECT_EQ(RenderChart({curve}, options, kAscii),
+            ">1.0000 |                   *\n"
+            "        |*\n"
+            " 0.0000 |          *\n"
+            "        ++---------+--------+\n"
+            "         C         AB\n"
+            "         1        10      100\n");
+  // Nothing is higher: nothing is cut.
+  options.highest_y = 5;
+  EXPECT_THAT(RenderChart({curve}, options, kAscii), testing::StartsWith("5.0000 |"));
+}
+
 }  // namespace
 }  // namespace anneal::client

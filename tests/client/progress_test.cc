@@ -80,6 +80,13 @@ TEST(ProgressLineTest, NeverWiderThanTheTerminal) {
   }
 }
 
+TEST(ProgressLineTest, ARangeTestHasNoEpochs) {
+  v1::Progress progress = HalfWay();
+  progress.clear_metrics();
+  EXPECT_EQ(RangeTestProgressLine(progress, Style{.columns = 80}),
+            "range test " + Bar(782, 1563, 22, Style{}) + " 782/1563  12,345/s  ETA 1m 05s");
+}
+
 TEST(ProgressLineTest, BeforeTheFirstEpoch) {
   EXPECT_EQ(ProgressLine(v1::Progress(), Style{}), "loading data");
 }
