@@ -408,4 +408,65 @@ inline constexpr SpecFieldCase kPruningCases[] = {
      "pruning { polynomial { final_sparsity: 0.5 end_step: 5 <|frequency: 1|frequency: 2> } }"},
 };
 
+#define ANNEAL_RANGE_TEST(fields) "name: 'a' training {} lr_range_test { " fields " }"
+#define ANNEAL_GRID(parameters) "name: 'a' training {} sweep { grid { " parameters " } }"
+#define ANNEAL_RANDOM(parameters) \
+  "name: 'a' training {} sweep { random { trials: 3 " parameters " } }"
+#define ANNEAL_RATE "path: 'training.optimizer.sgd.learning_rate' "
+
+inline constexpr SpecFieldCase kSearchCases[] = {
+    {"JobSpec.search", Place::kJob,
+     "name: 'a' training {} <|lr_range_test { steps: 10 }|sweep { grid { parameters { path: "
+     "'training.seed' values: '1' } } }>"},
+    {"LearningRateRangeTest.min_learning_rate", Place::kJob,
+     ANNEAL_RANGE_TEST("steps: 10 min_learning_rate: <1e-5|1e-4|!0|!20>")},
+    {"LearningRateRangeTest.max_learning_rate", Place::kJob,
+     ANNEAL_RANGE_TEST("steps: 10 max_learning_rate: <10|1|!1e-6>")},
+    {"LearningRateRangeTest.steps", Place::kJob, ANNEAL_RANGE_TEST("steps: <10|12|!9|!100001>")},
+    {"LearningRateRangeTest.smoothing", Place::kJob,
+     ANNEAL_RANGE_TEST("steps: 10 smoothing: <0.98|0|!1>")},
+    {"LearningRateRangeTest.divergence_factor", Place::kJob,
+     ANNEAL_RANGE_TEST("steps: 40 max_learning_rate: 1000 smoothing: 0 divergence_factor: "
+                       "<4|1.01|!1>")},
+    {"Sweep.strategy", Place::kJob,
+     "name: 'a' training {} sweep { <grid { parameters { path: 'training.seed' values: '1' values: "
+     "'2' } }|random { trials: 1 parameters { path: 'training.seed' choice { values: '1' } } }> }"},
+    {"Sweep.Grid.parameters", Place::kJob,
+     ANNEAL_GRID("parameters { path: 'training.seed' values: '1' } <|parameters { path: "
+                 "'training.epochs' values: '1' }>")},
+    {"Sweep.GridParameter.path", Place::kJob,
+     ANNEAL_GRID("parameters { path: 'training.<seed|epochs|!nowhere>' values: '1' }")},
+    {"Sweep.GridParameter.values", Place::kJob,
+     ANNEAL_GRID("parameters { path: 'training.seed' values: '1' <|values: '2'|!values: 'x'> }")},
+    {"Sweep.seed", Place::kJob,
+     "name: 'a' training {} sweep { random { trials: 3 parameters { " ANNEAL_RATE
+     "uniform { low: 0.1 high: 0.2 } } } seed: <0|1> }"},
+    {"Sweep.Random.trials", Place::kJob,
+     "name: 'a' training {} sweep { random { trials: <1|2|!0|!1001> parameters { " ANNEAL_RATE
+     "uniform { low: 0.1 high: 0.2 } } } }"},
+    {"Sweep.Random.parameters", Place::kJob,
+     ANNEAL_RANDOM("parameters { " ANNEAL_RATE
+                   "uniform { low: 0.1 high: 0.2 } } <|parameters { path: 'training.seed' uniform "
+                   "{ low: 1 high: 9 } }>")},
+    {"Sweep.RandomParameter.path", Place::kJob,
+     ANNEAL_RANDOM(
+         "parameters { path: 'training.<seed|epochs|!loss>' uniform { low: 1 high: 9 } }")},
+    {"Sweep.RandomParameter.distribution", Place::kJob,
+     ANNEAL_RANDOM("parameters { " ANNEAL_RATE
+                   "<uniform { low: 0.1 high: 0.2 }|log_uniform { low: 0.1 high: 0.2 }|choice { "
+                   "values: '0.1' values: '0.2' }|!log_uniform { low: 0 high: 0.2 }> }")},
+    {"Sweep.Range.low", Place::kJob,
+     ANNEAL_RANDOM("parameters { " ANNEAL_RATE "uniform { low: <0.1|0.05|!0.3> high: 0.2 } }")},
+    {"Sweep.Range.high", Place::kJob,
+     ANNEAL_RANDOM("parameters { " ANNEAL_RATE "uniform { low: 0.1 high: <0.2|0.3|!0.05> } }")},
+    {"Sweep.Choice.values", Place::kJob,
+     ANNEAL_RANDOM("parameters { " ANNEAL_RATE
+                   "choice { values: '0.1' <values: '0.2'|values: '0.3'|!values: '-1'> } }")},
+};
+
+#undef ANNEAL_RANGE_TEST
+#undef ANNEAL_GRID
+#undef ANNEAL_RANDOM
+#undef ANNEAL_RATE
+
 }  // namespace anneal

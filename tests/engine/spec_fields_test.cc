@@ -20,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/engine/lr_range_test.h"
 #include "server/engine/trainer.h"
 #include "tests/engine/small_training.h"
 #include "tests/engine/spec_field_cases.h"
@@ -34,8 +35,8 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-// Not of a single training, or with tests of their own.
-const std::set<std::string> kElsewhere = {"JobSpec.lr_range_test", "JobSpec.sweep"};
+// What ranks a sweep's trials: read where they are ranked, with a test there.
+const std::set<std::string> kElsewhere = {"Sweep.monitor", "Sweep.mode"};
 
 constexpr char kActivations[] =
     "LINEAR|RELU|RELU6|LEAKY_RELU|SELU|CELU|GELU|SILU|MISH|SOFTPLUS|SOFTSIGN|TANH|SIGMOID"
@@ -200,7 +201,42 @@ class SpecFields : public ::testing::Test {
     }
   }
 
-  // All that a client can see of a training. The clock stands still.
+  // All that a client can see of what becomes of the job. The clock stands still.
+  std::string OutcomeOf(const ValidatedSpec& spec) const {
+    switch (spec.proto().search_case()) {
+      case v1::JobSpec::kLrRangeTest:
+        return TestLearningRates(spec);
+      case v1::JobSpec::kSweep:
+        return Trials(spec);
+      case v1::JobSpec::SEARCH_NOT_SET:
+        break;
+    }
+    return Train(spec);
+  }
+
+  static std::string Trials(const ValidatedSpec& spec) {
+    std::string text;
+    for (const PlannedTrial& trial : spec.trials()) {
+      for (const TrialSetting& setting : trial.settings)
+        absl::StrAppend(&text, setting.path, "=", setting.value, " ");
+      absl::StrAppend(&text, "; ");
+    }
+    return text;
+  }
+
+  std::string TestLearningRates(const ValidatedSpec& spec) const {
+    ProgressCell progress;
+    const ManualClock clock;
+    const auto outcome =
+        RunLearningRateRangeTest(spec, datasets_.at(spec.training().dataset().name()),
+                                 MakeCpuKernels(), clock, std::stop_token(), progress);
+    if (!outcome.ok()) return outcome.status().ToString();
+    std::string text;
+    for (const LearningRatePoint& point : outcome->result.learning_rate_curve->points)
+      absl::StrAppendFormat(&text, " %a %a", point.learning_rate, point.smoothed_loss);
+    return text;
+  }
+
   std::string Train(const ValidatedSpec& spec) const {
     RecordingObserver observer;
     ProgressCell progress;
@@ -244,11 +280,11 @@ class SpecFields : public ::testing::Test {
       for (const Violation& violation : valid.violations)
         ADD_FAILURE() << violation.field << ": " << violation.description;
       if (!valid.spec.has_value()) continue;
-      const std::string outcome = Train(*valid.spec);
+      const std::string outcome = OutcomeOf(*valid.spec);
       const auto [other, is_new] = outcomes.emplace(outcome, alternative.text);
       EXPECT_TRUE(is_new) << "trains as " << other->second;
       if (outcomes.size() == 1) {
-        EXPECT_EQ(Train(*valid.spec), outcome) << "a difference would not be the field's";
+        EXPECT_EQ(OutcomeOf(*valid.spec), outcome) << "a difference would not be the field's";
       }
     }
   }
@@ -291,6 +327,7 @@ TEST_F(SpecFields, EachIsReadByValidationOrTraining) {
   check(kSelectionCases);
   check(kDiagnosticsCases);
   check(kPruningCases);
+  check(kSearchCases);
   std::set<std::string> seen;
   CheckCoverage(*v1::JobSpec::descriptor(), seen);
   for (const std::string& name : kElsewhere) EXPECT_TRUE(seen.contains(name)) << name;
