@@ -151,8 +151,13 @@ std::string LossOf(const v1::JobSpec& spec) {
   return "loss" + loss.SerializeAsString();
 }
 
+bool NeverHasEpochs(const v1::Job& job) {
+  return job.spec().has_sweep() || job.spec().has_lr_range_test();
+}
+
 std::string FingerprintOf(const v1::Job& job) {
-  return job.attempts().empty() ? "" : job.attempts().rbegin()->fingerprint();
+  if (job.attempts().empty() || NeverHasEpochs(job)) return "";
+  return job.attempts().rbegin()->fingerprint();
 }
 
 // "job 3", "jobs 3 and 5", "jobs 3, 5 and 7"
@@ -165,25 +170,52 @@ std::string NameJobs(const std::vector<std::string>& ids) {
   return text;
 }
 
-// Those that differ from the first job in what `of` says. "" is not known, and differs from
-// nothing.
-template <typename Function>
-std::vector<std::string> OthersThan(const std::vector<v1::Job>& jobs, Function of) {
+// Those that differ from the first job of which it is known in what `of` says. "" is not known.
+struct Others {
+  std::string first;
   std::vector<std::string> ids;
+
+  bool empty() const { return ids.empty(); }
+  // " than job 1: jobs 3 and 5"
+  std::string Text() const { return " than job " + first + ": " + NameJobs(ids); }
+};
+
+template <typename Function>
+Others OthersThan(const std::vector<v1::Job>& jobs, Function of) {
+  Others others;
   std::string first;
   for (const v1::Job& job : jobs) {
     const std::string what = of(job);
-    if (first.empty()) first = what;
-    if (!what.empty() && what != first) ids.push_back(job.id());
+    if (what.empty()) continue;
+    if (first.empty()) {
+      first = what;
+      others.first = job.id();
+    } else if (what != first) {
+      others.ids.push_back(job.id());
+    }
   }
-  return ids;
+  return others;
 }
 
-void AddNotes(const std::vector<v1::Job>& jobs, const std::vector<std::string>& other_loss,
+// "job 1, a sweep, whose trials compare, and job 2, a range test"; "" where all have epochs.
+std::string NameJobsWithoutEpochs(const std::vector<v1::Job>& jobs) {
+  std::vector<std::string> parts;
+  for (const v1::Job& job : jobs) {
+    if (!NeverHasEpochs(job)) continue;
+    parts.push_back(
+        "job " + job.id() +
+        (job.spec().has_sweep() ? ", a sweep, whose trials compare" : ", a range test"));
+  }
+  std::string text;
+  for (size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? ", and " : ", ") + parts[i];
+  return text;
+}
+
+void AddNotes(const std::vector<v1::Job>& jobs, const Others& other_loss,
               v1::Comparison& comparison) {
   if (jobs.empty()) return;
   const auto note = [&](const std::string& text) { comparison.add_notes(text); };
-  const std::string than = " than job " + jobs[0].id();
   std::vector<std::string> unfinished;
   for (const v1::Job& job : jobs) {
     if (!IsTerminal(job.state())) unfinished.push_back(job.id());
@@ -197,23 +229,20 @@ void AddNotes(const std::vector<v1::Job>& jobs, const std::vector<std::string>& 
         "model is on other data.");
   }
   const auto data = OthersThan(jobs, [](const v1::Job& job) { return DataOf(job.spec()); });
-  if (!data.empty())
-    note("Other training data" + than + ": " + NameJobs(data) + ". The values do not compare.");
+  if (!data.empty()) note("Other training data" + data.Text() + ". The values do not compare.");
   const auto validation =
       OthersThan(jobs, [](const v1::Job& job) { return ValidationOf(job.spec()); });
   const bool validated =
       comparison.loss_metric() == "val_loss" || comparison.accuracy_metric() == "val_accuracy";
   if (validated && data.empty() && !validation.empty())
-    note("Validated on other samples" + than + ": " + NameJobs(validation) + ".");
-  if (!other_loss.empty()) {
-    note("Another loss function" + than + ": " + NameJobs(other_loss) +
-         ". The losses do not compare.");
-  }
+    note("Validated on other samples" + validation.Text() + ".");
+  if (!other_loss.empty())
+    note("Another loss function" + other_loss.Text() + ". The losses do not compare.");
   const auto machine = OthersThan(jobs, FingerprintOf);
-  if (!machine.empty()) {
-    note("Another machine, device or build" + than + ": " + NameJobs(machine) +
-         ". The seconds do not compare.");
-  }
+  if (!machine.empty())
+    note("Another machine, device or build" + machine.Text() + ". The seconds do not compare.");
+  if (const std::string without = NameJobsWithoutEpochs(jobs); !without.empty())
+    note("Without epochs of their own: " + without + ".");
 }
 
 void AddVerdict(bool losses_compare, v1::Comparison& comparison) {

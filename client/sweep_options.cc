@@ -145,7 +145,15 @@ void AddSweepOptions(CLI::App& command, SweepOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--trials", options.trials, "How many random trials (up to 1,000)")
       ->type_name("N");
-  command.add_option("--seed", options.seed, "Of the random values (default 0)")->type_name("N");
+  // CLI11 reads -1 as 2^64 - 1, and what is too large as that too.
+  const auto is_seed = [](const std::string& given) {
+    uint64_t seed = 0;
+    return absl::SimpleAtoi(given, &seed) ? std::string()
+                                          : "a seed is a whole number from 0 to 2^64 - 1";
+  };
+  command.add_option("--seed", options.seed, "Of the random values (default 0)")
+      ->type_name("N")
+      ->check(is_seed);
   command
       .add_option("--monitor", options.monitor,
                   "The metric whose best epoch ranks the trials (default val_loss, or loss without "

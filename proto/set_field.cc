@@ -72,6 +72,10 @@ absl::StatusOr<std::vector<Segment>> ParsePath(const std::string& path) {
       if (!closed || error != std::errc() || end != index.data() + index.size() || number < 0) {
         return Error(absl::StrCat("\"", shown, "\" is not NAME[N] with N a whole number from 0"));
       }
+      // One way to write a path: callers tell by the text whether two are the same.
+      if (index.size() > 1 && index[0] == '0') {
+        return Error(absl::StrCat("\"", shown, "\" is not NAME[N] with N without zeros before it"));
+      }
       segment.index = number;
       part = part.substr(0, bracket);
     }
@@ -382,6 +386,34 @@ bool HasField(const Message& message, const std::string& path) {
     }
   }
   return true;
+}
+
+std::string ReplacedMember(const Message& message, const std::string& path) {
+  const absl::StatusOr<std::vector<Segment>> segments = ParsePath(path);
+  if (!segments.ok()) return "";
+  const Message* parent = &message;
+  std::string walked;  // the path of `parent`, with a dot after it
+  for (const Segment& segment : *segments) {
+    const FieldDescriptor* field = parent->GetDescriptor()->FindFieldByName(segment.name);
+    if (field == nullptr) return "";
+    const Reflection& reflection = *parent->GetReflection();
+    if (field->real_containing_oneof() != nullptr && !reflection.HasField(*parent, field)) {
+      const FieldDescriptor* chosen =
+          reflection.GetOneofFieldDescriptor(*parent, field->real_containing_oneof());
+      return chosen == nullptr ? "" : walked + chosen->name();
+    }
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return "";
+    absl::StrAppend(&walked, segment.name);
+    if (field->is_repeated()) {
+      if (!segment.index || *segment.index >= reflection.FieldSize(*parent, field)) return "";
+      absl::StrAppend(&walked, "[", *segment.index, "]");
+      parent = &reflection.GetRepeatedMessage(*parent, field, *segment.index);
+    } else {
+      parent = &reflection.GetMessage(*parent, field);
+    }
+    walked += '.';
+  }
+  return "";
 }
 
 absl::Status SetField(Message& message, const std::string& path, const std::string& value) {

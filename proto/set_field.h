@@ -40,6 +40,11 @@ absl::StatusOr<FieldPlace> FindField(const google::protobuf::Message& message,
 // itself where that can be absent.
 bool HasField(const google::protobuf::Message& message, const std::string& path);
 
+// The path of what SetField at `path` would take away from `message` by choosing another member of
+// a oneof, such as "training.optimizer.adam" for "training.optimizer.sgd.momentum"; "" where there
+// is nothing.
+std::string ReplacedMember(const google::protobuf::Message& message, const std::string& path);
+
 // The name in `message_type` most like `name` as " (did you mean \"epochs\"?)", or "" where none is
 // like it.
 std::string FieldSuggestion(const google::protobuf::Descriptor& message_type,

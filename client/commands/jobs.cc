@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "absl/strings/numbers.h"
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
 #include "client/job_text.h"
@@ -168,7 +169,11 @@ void AddJobs(CLI::App& app, Action& action) {
   command->add_option("--sweep", options->sweep, "Only the trials of this sweep")->type_name("JOB");
   command->add_option("--limit", options->limit, "At most so many (default 50; 0: all)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check([](const std::string& given) {
+        int64_t limit = 0;
+        return absl::SimpleAtoi(given, &limit) && limit >= 0 ? std::string()
+                                                             : "a limit is a whole number from 0";
+      });
   command->footer(
       "Examples:\n  anneal jobs --state running,queued\n  anneal jobs --filter cnn --limit 5 "
       "--output json\n  anneal jobs --sweep 7 --limit 0");

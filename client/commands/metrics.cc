@@ -108,6 +108,24 @@ void PrintCharts(Session& session, const v1::ListEpochMetricsResponse& answer,
   }
 }
 
+// Says which of the jobs never have epochs, and what to ask instead. Where the daemon does not
+// answer it says nothing.
+void PrintJobsWithoutEpochs(Session& session, const v1::ListEpochMetricsRequest& request) {
+  for (const std::string& id : request.job_ids()) {
+    v1::GetJobRequest get;
+    get.set_id(id);
+    v1::Job job;
+    if (!session.Call(&v1::JobService::Stub::GetJob, get, &job).ok()) continue;
+    if (job.spec().has_sweep()) {
+      session.out() << "job " << id << " is a sweep, its trials have epochs: "
+                    << session.CommandLine("jobs --sweep " + id) << "\n";
+    } else if (job.spec().has_lr_range_test()) {
+      session.out() << "job " << id << " is a learning-rate range test: "
+                    << session.CommandLine("lr-find --job " + id) << "\n";
+    }
+  }
+}
+
 int RunMetrics(Session& session, const Options& options) {
   const std::string format = !options.format.empty() ? options.format
                              : session.json()        ? "json"
@@ -135,6 +153,7 @@ int RunMetrics(Session& session, const Options& options) {
     PrintCsv(session, answer);
   } else if (answer.epochs().empty()) {
     session.out() << "no finished epochs\n";
+    PrintJobsWithoutEpochs(session, request);
   } else {
     const std::vector<std::string> names = MetricNames(answer);
     const bool several_jobs = request.job_ids_size() > 1;

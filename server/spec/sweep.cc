@@ -311,6 +311,7 @@ class Planner {
     const std::string at = spec_.sweep().has_grid() ? "sweep.grid" : "sweep.random";
     for (size_t i = 0; i < trial.settings.size(); ++i) {
       const TrialSetting& setting = trial.settings[i];
+      if (!CheckKeepsEarlier(absl::StrCat(at, ".parameters[", i, "].path"), trial, i)) return false;
       const absl::Status set = SetField(trial.spec, setting.path, setting.value);
       if (set.ok()) continue;
       Add(absl::StrCat(at, ".parameters[", i, "]"),
@@ -323,6 +324,22 @@ class Planner {
       Add(absl::StrCat(at, ".parameters[", i, "].path"),
           absl::StrCat("is ", Quote(trial.settings[i].path),
                        ", which a later parameter takes away, as by choosing another kind"));
+      return false;
+    }
+    return true;
+  }
+
+  // Setting `index`, about to be applied, may add to a block that an earlier one has set, but not
+  // choose another kind within it: the trial would not be what its settings say.
+  bool CheckKeepsEarlier(const std::string& field, const PlannedTrial& trial, size_t index) {
+    const std::string& path = trial.settings[index].path;
+    for (size_t i = 0; i < index; ++i) {
+      const TrialSetting& earlier = trial.settings[i];
+      if (!Contains(earlier.path, path)) continue;
+      const std::string replaced = ReplacedMember(trial.spec, path);
+      if (replaced.empty() || !Contains(earlier.path, replaced)) continue;
+      Add(field, absl::StrCat("is ", Quote(path), ", which takes away ", Quote(replaced),
+                              ", which an earlier parameter sets with ", Quote(earlier.value)));
       return false;
     }
     return true;

@@ -18,6 +18,7 @@ namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -438,6 +439,14 @@ TEST_F(CliTest, MetricsTableAndChart) {
               AllOf(StartsWith("JOB  EPOCH"), HasSubstr("● job 7 accuracy  ○ job 8 accuracy")));
 }
 
+TEST_F(CliTest, LimitsAreWholeNumbersFromZero) {
+  for (const char* limit : {"-1", "1.5", "x", "9223372036854775808"}) {
+    EXPECT_EQ(Run({"jobs", "--limit", limit}), 2) << limit;
+    EXPECT_EQ(world_.err.str(),
+              "anneal: --limit: a limit is a whole number from 0\n  See: anneal jobs --help\n");
+  }
+}
+
 TEST_F(CliTest, MetricsOfAJobWithoutEpochs) {
   server_.list_epoch_metrics = [&](const auto&, auto*) { return grpc::Status::OK; };
   EXPECT_EQ(Run({"metrics", "7"}), 0);
@@ -446,6 +455,21 @@ TEST_F(CliTest, MetricsOfAJobWithoutEpochs) {
   EXPECT_EQ(world_.out.str(), "job,epoch,metric,value\n");
   EXPECT_EQ(Run({"metrics", "7", "--format", "json"}), 0);
   EXPECT_EQ(world_.out.str(), "{}\n");
+}
+
+TEST_F(CliTest, MetricsSayWhereThoseOfSweepsAndRangeTestsAre) {
+  server_.list_epoch_metrics = [&](const auto&, auto*) { return grpc::Status::OK; };
+  server_.get_job = [&](const v1::GetJobRequest& request, v1::Job* job) {
+    if (request.id() == "7") job->mutable_spec()->mutable_sweep();
+    if (request.id() == "8") job->mutable_spec()->mutable_lr_range_test();
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"metrics", "7", "8", "9"}), 0);
+  EXPECT_THAT(
+      world_.out.str(),
+      AllOf(StartsWith("no finished epochs\njob 7 is a sweep, its trials have epochs: anneal "),
+            HasSubstr("jobs --sweep 7\njob 8 is a learning-rate range test: anneal "),
+            EndsWith("lr-find --job 8\n")));
 }
 
 TEST_F(CliTest, CancelAndDeleteGoOnAfterARefusal) {

@@ -245,6 +245,30 @@ TEST(ComparisonTest, NotesSayWhatDoesNotCompare) {
                           "compare."));
 }
 
+TEST(ComparisonTest, NotesNameTheJobThatOthersDifferFrom) {
+  Jobs jobs;
+  jobs.Add("1");  // has never run
+  jobs.Add("2", {{"val_loss", {1.0}}}).add_attempts()->set_fingerprint("cpu");
+  jobs.Add("3", {{"val_loss", {1.0}}}).add_attempts()->set_fingerprint("gpu");
+  EXPECT_THAT(jobs.Compare().notes(),
+              ElementsAre("Another machine, device or build than job 2: job 3. The seconds do not "
+                          "compare."));
+}
+
+TEST(ComparisonTest, SweepsAndRangeTestsHaveNoEpochsToCompare) {
+  Jobs jobs;
+  v1::Job& sweep = jobs.Add("1");
+  sweep.mutable_spec()->mutable_sweep();
+  sweep.add_attempts()->set_fingerprint("sweep");
+  v1::Job& range_test = jobs.Add("2");
+  range_test.mutable_spec()->mutable_lr_range_test();
+  range_test.add_attempts()->set_fingerprint("gpu");
+  jobs.Add("3", {{"val_loss", {1.0}}}).add_attempts()->set_fingerprint("cpu");
+  EXPECT_THAT(jobs.Compare().notes(),
+              ElementsAre("Without epochs of their own: job 1, a sweep, whose trials compare, and "
+                          "job 2, a range test."));
+}
+
 TEST(ComparisonTest, LossesOfDifferentFunctionsDoNotJudge) {
   Jobs jobs;
   jobs.Add("1", {{"val_loss", {1.0}}})

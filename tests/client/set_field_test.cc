@@ -163,6 +163,8 @@ TEST(SetFieldTest, BadPaths) {
   EXPECT_THAT(ErrorOf("training.network.layers[-1]={}"), HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.network.layers[x]={}"), HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.network.layers[1={}"), HasSubstr("whole number"));
+  EXPECT_THAT(ErrorOf("training.network.layers[01]={}"), HasSubstr("without zeros before it"));
+  EXPECT_THAT(ErrorOf("training.network.layers[00]={}"), HasSubstr("without zeros before it"));
   EXPECT_THAT(ErrorOf("training.network.layers[99999999999999999999]={}"),
               HasSubstr("whole number"));
   EXPECT_THAT(ErrorOf("training.epochs"), HasSubstr("PATH=VALUE"));

@@ -176,6 +176,8 @@ TEST_F(SweepCliTest, FlagsReplaceWhatTheFileSays) {
 TEST_F(SweepCliTest, UsageErrors) {
   ExpectUsageError({}, "--grid or --random");
   ExpectUsageError({"--seed", "1"}, "--grid or --random");
+  ExpectUsageError({"--grid", "a=1", "--seed", "-1"}, "a seed is a whole number from 0");
+  ExpectUsageError({"--grid", "a=1", "--seed", "18446744073709551616"}, "--seed");
   ExpectUsageError({"--grid", "a=1", "--random", "b=uniform:0:1"}, "exclude each other");
   ExpectUsageError({"--grid", "a"}, "is not PATH=");
   ExpectUsageError({"--grid", "=1"}, "is not PATH=");

@@ -72,6 +72,16 @@ TEST(SweepTest, AGridGoesThroughEveryCombinationTheLastFastest) {
   EXPECT_THAT(JudgeText(GoodJob()).spec->trials(), IsEmpty());
 }
 
+TEST(SweepTest, ALongerPathMayAddToWhatAnEarlierParameterSets) {
+  const std::vector<PlannedTrial> trials = TrialsOf(
+      "grid { parameters { path: 'training.optimizer' values: '{}' values: '{sgd { momentum: 0.5 "
+      "}}' } parameters { path: 'training.optimizer.sgd.learning_rate' values: '0.25' } }");
+  ASSERT_THAT(trials, SizeIs(2));
+  for (const PlannedTrial& trial : trials)
+    EXPECT_EQ(trial.spec.training().optimizer().sgd().learning_rate(), 0.25);
+  EXPECT_EQ(trials[1].spec.training().optimizer().sgd().momentum(), 0.5);
+}
+
 TEST(SweepTest, ValuesMayBeBlocksListsAndNames) {
   const std::vector<PlannedTrial> trials = TrialsOf(
       "grid { parameters { path: 'training.optimizer' values: '{adam {}}' values: '{nadam "
@@ -282,6 +292,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadSweep{"grid { parameters { path: 'training.optimizer.sgd.momentum' values: '0.5' } "
                  "parameters { path: 'training.optimizer.adam.beta_1' values: '0.5' } }",
                  "sweep.grid.parameters[0].path", "a later parameter takes away"},
+        BadSweep{"grid { parameters { path: 'training.optimizer' values: '{sgd {}}' values: "
+                 "'{adam {}}' } parameters { path: 'training.optimizer.sgd.momentum' values: '0.5' "
+                 "} }",
+                 "sweep.grid.parameters[1].path",
+                 "is \"training.optimizer.sgd.momentum\", which takes away "
+                 "\"training.optimizer.adam\", which an earlier parameter sets with \"{adam {}}\""},
         BadSweep{
             "random { trials: 0 parameters { path: 'training.epochs' choice { values: '1' } } }",
             "sweep.random.trials", "is 0"},
