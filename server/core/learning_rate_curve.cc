@@ -30,7 +30,7 @@ std::optional<double> Steepest(const std::vector<LearningRatePoint>& points, siz
 
 // The place in `points` of the middle of the longest fall; nothing where there is none.
 std::optional<double> Valley(const std::vector<LearningRatePoint>& points) {
-  // smallest_end[n]: negated, the largest loss in which a falling subsequence of n + 1 points ends.
+  // ends[n]: negated, the largest loss in which a falling subsequence of n + 1 points ends.
   std::vector<double> ends;
   size_t longest_end = 0;
   size_t longest = 0;
@@ -49,7 +49,7 @@ std::optional<double> Valley(const std::vector<LearningRatePoint>& points) {
     }
   }
   if (longest < 2) return std::nullopt;
-  const size_t start = longest_end + 1 - std::min(longest, longest_end + 1);
+  const size_t start = longest_end - std::min(longest, longest_end);
   const double third = static_cast<double>(longest_end - start) / 3;
   return points[start + static_cast<size_t>(third) + static_cast<size_t>(third / 2)].learning_rate;
 }

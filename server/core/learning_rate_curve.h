@@ -33,7 +33,7 @@ struct LearningRateCurve {
 //                  is none to go by): over a window of a fortieth of the points to either side, so
 //                  that one batch does not decide
 //   valley         the longest falling subsequence of the smoothed losses ends at the first point
-//                  where it has its full length n; its beginning counts as n points before that;
+//                  where it has its full length n; its beginning counts as n points before (or 0);
 //                  suggested is the middle (a third and a sixth of the way), as in fastai
 //   minimum_tenth  a tenth of the learning rate with the smallest loss (Geron 2019, chapter 11)
 //

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "server/core/status_macros.h"
 #include "server/engine/compute_path.h"
 #include "server/spec/defaults.h"
 
@@ -46,18 +47,21 @@ Diagnostics::Diagnostics(const ValidatedSpec& spec, const Network& network,
   samples_.count = std::min(samples_.count, defaults::Samples(asked_));
 }
 
-void Diagnostics::Measure(std::vector<MetricValue>& metrics) {
-  if (asked_.activations()) MeasureActivations(metrics);
+absl::Status Diagnostics::Measure(const std::stop_token& stop, std::vector<MetricValue>& metrics) {
+  if (asked_.activations()) RETURN_IF_ERROR(MeasureActivations(stop, metrics));
   if (asked_.weight_norm()) MeasureWeightNorms(metrics);
   if (asked_.distinct_units()) CountDistinctUnits(metrics);
   if (asked_.has_sparsity() || pruned_) MeasureSparsity(metrics);
+  return absl::OkStatus();
 }
 
-void Diagnostics::MeasureActivations(std::vector<MetricValue>& metrics) {
+absl::Status Diagnostics::MeasureActivations(const std::stop_token& stop,
+                                             std::vector<MetricValue>& metrics) {
   std::vector<Activations> layers(spec_.layers().size());
   std::vector<uint32_t> indices(static_cast<size_t>(kRows));
   std::unique_ptr<Workspace> workspace;
   for (int64_t done = 0; done < samples_.count; done += kRows) {
+    if (stop.stop_requested()) return absl::CancelledError("stopped while measuring activations");
     const int64_t rows = std::min(kRows, samples_.count - done);
     if (workspace == nullptr || workspace->rows() != rows)
       workspace = network_.MakeWorkspace(rows, Mode::kInference, pool_);
@@ -71,12 +75,14 @@ void Diagnostics::MeasureActivations(std::vector<MetricValue>& metrics) {
     if (each.count == 0) continue;  // only a view of the layer before
     const std::string& name = spec_.layers()[i].name;
     const double mean = each.sum / each.count;
-    const double variance = std::max(0.0, each.squares / each.count - mean * mean);
+    // NaN stays NaN: std::max takes its first argument when nothing is less.
+    const double variance = std::max(each.squares / each.count - mean * mean, 0.0);
     metrics.push_back({name + "/activation_mean", mean});
     metrics.push_back({name + "/activation_std", std::sqrt(variance)});
     metrics.push_back(
         {name + "/dead_units", each.alive.logical_not().to(at::kDouble).mean().item<double>()});
   }
+  return absl::OkStatus();
 }
 
 void Diagnostics::MeasureWeightNorms(std::vector<MetricValue>& metrics) const {

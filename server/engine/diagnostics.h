@@ -5,9 +5,11 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/core/metrics.h"
 #include "server/engine/input_preparation.h"
 #include "server/engine/layer_ranges.h"
@@ -25,13 +27,14 @@ class Diagnostics {
 
   // Appends activations, weight norms, distinct units and sparsity of the network as it is, where
   // the spec asks for them. Nothing is computed or allocated for what it does not ask for.
-  void Measure(std::vector<MetricValue>& metrics);
+  // CANCELLED where `stop` was requested, which is looked at before every batch.
+  absl::Status Measure(const std::stop_token& stop, std::vector<MetricValue>& metrics);
 
   // Appends "sparsity" and "LAYER/sparsity", whether asked for or not.
   void MeasureSparsity(std::vector<MetricValue>& metrics) const;
 
  private:
-  void MeasureActivations(std::vector<MetricValue>& metrics);
+  absl::Status MeasureActivations(const std::stop_token& stop, std::vector<MetricValue>& metrics);
   void MeasureWeightNorms(std::vector<MetricValue>& metrics) const;
   void CountDistinctUnits(std::vector<MetricValue>& metrics) const;
 

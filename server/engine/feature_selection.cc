@@ -8,8 +8,8 @@
 namespace anneal {
 namespace {
 
-constexpr int64_t kBins = 256;
-constexpr int64_t kBlock = 4096;  // features whose counts are held at once
+constexpr size_t kBins = 256;
+constexpr size_t kCounts = size_t{1} << 24;  // held at once: 64 MiB
 
 // Means of groups of samples per feature: group g's are at [g * features].
 struct GroupMeans {
@@ -77,6 +77,15 @@ std::vector<double> FScores(const LabelledRows& rows) {
   return scores;
 }
 
+// Of [0, kBins). What has no place between them (NaN, and infinities between infinities) is in the
+// first.
+size_t Bin(float value, float smallest, float largest) {
+  const double place = (static_cast<double>(value) - static_cast<double>(smallest)) /
+                       (static_cast<double>(largest) - static_cast<double>(smallest));
+  if (!(place > 0)) return 0;
+  return std::min(static_cast<size_t>(place * static_cast<double>(kBins)), kBins - 1);
+}
+
 std::vector<double> MutualInformation(const LabelledRows& rows) {
   const auto width = static_cast<size_t>(rows.features);
   std::vector<float> smallest(width, std::numeric_limits<float>::infinity());
@@ -92,17 +101,14 @@ std::vector<double> MutualInformation(const LabelledRows& rows) {
   const auto samples = static_cast<double>(rows.samples);
   const auto classes = static_cast<size_t>(rows.classes);
   std::vector<double> scores(width);
-  for (size_t begin = 0; begin < width; begin += kBlock) {
-    const size_t count = std::min<size_t>(kBlock, width - begin);
+  const size_t block = std::max<size_t>(1, kCounts / (kBins * classes));
+  for (size_t begin = 0; begin < width; begin += block) {
+    const size_t count = std::min(block, width - begin);
     std::vector<uint32_t> counts(count * kBins * classes);
     rows.each([&](int32_t label, const float* values) {
       for (size_t i = 0; i < count; ++i) {
         const size_t f = begin + i;
-        const double range = static_cast<double>(largest[f]) - static_cast<double>(smallest[f]);
-        const double place =
-            range > 0 ? (static_cast<double>(values[f]) - static_cast<double>(smallest[f])) / range
-                      : 0.0;
-        const auto bin = std::min<size_t>(static_cast<size_t>(place * kBins), kBins - 1);
+        const size_t bin = Bin(values[f], smallest[f], largest[f]);
         ++counts[(i * kBins + bin) * classes + static_cast<size_t>(label)];
       }
     });
@@ -138,9 +144,12 @@ std::vector<double> ScoreFeatures(v1::SelectFeatures::Score score, const Labelle
 std::vector<int64_t> LargestScores(const std::vector<double>& scores, int64_t k) {
   std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
-  });
+  const auto score = [&](int64_t index) {
+    const double value = scores[static_cast<size_t>(index)];
+    return std::isnan(value) ? -std::numeric_limits<double>::infinity() : value;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return score(a) > score(b); });
   order.resize(static_cast<size_t>(k));
   std::sort(order.begin(), order.end());
   return order;

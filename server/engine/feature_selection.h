@@ -22,17 +22,17 @@ struct LabelledRows {
 // One score a feature, larger for better. All sums are in double.
 //
 //   VARIANCE            mean (x - mean x)^2
-//   MUTUAL_INFORMATION  sum p(b, y) ln(p(b, y) / (p(b) p(y))), p the shares of samples, b the bin
-//   of
-//                       256 of equal width from the feature's smallest value to its largest
+//   MUTUAL_INFORMATION  sum p(b, y) ln(p(b, y) / (p(b) p(y))), p the shares of samples, b the
+//                       bin of 256 of equal width from the feature's smallest value to its largest
 //                       (Cover & Thomas 2006, equation 2.28)
-//   F_SCORE             (between / (classes - 1)) / (within / (samples - classes)), the sums of
-//                       squares around the mean of class means and around each class's own mean,
-//                       classes counted that have samples (Fisher 1925); 0 where a feature never
-//                       changes, infinite where it changes between classes alone
+//   F_SCORE             (between / (classes - 1)) / (within / (samples - classes)), the sums over
+//                       samples of the squared distances class mean to mean of all, and sample to
+//                       class mean, classes counted that have samples (Fisher 1925); 0 where a
+//                       feature never changes, infinite where it changes between classes alone
+// A feature with values that are not finite has a score of no use, which may be NaN.
 std::vector<double> ScoreFeatures(v1::SelectFeatures::Score score, const LabelledRows& rows);
 
-// The indices, ascending, of the k largest scores; the lower index of equals.
+// The indices, ascending, of the k largest scores; the lower index of equals; NaN is the smallest.
 std::vector<int64_t> LargestScores(const std::vector<double>& scores, int64_t k);
 
 }  // namespace anneal

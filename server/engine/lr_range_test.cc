@@ -45,8 +45,10 @@ absl::StatusOr<TrainingOutcome> RunLearningRateRangeTest(const ValidatedSpec& sp
   const double growth = std::log(defaults::MaxLearningRate(test) / lowest);
   const double smoothing = defaults::Smoothing(test);
   const double divergence_factor = defaults::DivergenceFactor(test);
-  progress.BeginAttempt(1, steps, std::min(steps * step.batch_size(), samples.count),
-                        clock.MonotonicUs());
+  // Of all steps, which go through the samples as often as it takes.
+  const int64_t samples_of_steps = steps / batches * samples.count +
+                                   std::min(steps % batches * step.batch_size(), samples.count);
+  progress.BeginAttempt(1, steps, samples_of_steps, clock.MonotonicUs());
   progress.BeginEpoch(1, clock.MonotonicUs());
 
   TrainingOutcome outcome;

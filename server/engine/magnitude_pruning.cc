@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "server/engine/layer_ranges.h"
 #include "server/spec/defaults.h"
@@ -24,11 +27,10 @@ MagnitudePruning::MagnitudePruning(const v1::Pruning& spec, const std::vector<We
                                    int64_t batches, const at::Tensor& parameters)
     : spec_(spec) {
   if (!active()) return;
+  const std::set<std::string> names(spec_.layers().begin(), spec_.layers().end());
   for (const WeightRange& range : ranges) {
     if (WeightOf(range) != "kernel") continue;
-    const auto& names = spec_.layers();
-    if (names.empty() || std::find(names.begin(), names.end(), LayerOf(range)) != names.end())
-      kernels_.push_back(range);
+    if (names.empty() || names.contains(LayerOf(range))) kernels_.push_back(range);
   }
   last_step_ = spec_.has_one_shot() ? spec_.one_shot().after_epoch() * batches
                                     : spec_.polynomial().end_step();
@@ -50,6 +52,20 @@ void MagnitudePruning::BeforeStep(int64_t step, at::Tensor& parameters) {
   Apply(parameters);
 }
 
+// What orders a kernel's weights: |w|, but below everything what was pruned before (other weights
+// may be 0 too), and above everything NaN, which is no order to sort by.
+std::vector<float> MagnitudePruning::Magnitudes(const WeightRange& kernel, const float* w) const {
+  const at::Tensor mask = mask_.narrow(0, kernel.offset, kernel.count).to(at::kCPU).contiguous();
+  const float* const kept = mask.data_ptr<float>();
+  std::vector<float> magnitude(static_cast<size_t>(kernel.count));
+  for (size_t i = 0; i < magnitude.size(); ++i) {
+    magnitude[i] = kept[i] == 0       ? -1.0F
+                   : std::isnan(w[i]) ? std::numeric_limits<float>::infinity()
+                                      : std::abs(w[i]);
+  }
+  return magnitude;
+}
+
 void MagnitudePruning::Prune(const WeightRange& kernel, int64_t step, at::Tensor& parameters) {
   const at::Tensor weights =
       parameters.narrow(0, kernel.offset, kernel.count).to(at::kCPU).contiguous();
@@ -64,13 +80,12 @@ void MagnitudePruning::Prune(const WeightRange& kernel, int64_t step, at::Tensor
     const double sparsity =
         spec_.has_one_shot() ? spec_.one_shot().sparsity() : SparsityAt(spec_.polynomial(), step);
     const auto pruned = static_cast<ptrdiff_t>(std::llround(sparsity * static_cast<double>(count)));
+    const std::vector<float> magnitude = Magnitudes(kernel, w);
     std::vector<uint32_t> order(count);
     std::iota(order.begin(), order.end(), uint32_t{0});
     std::nth_element(order.begin(), order.begin() + pruned, order.end(),
-                     [w](uint32_t a, uint32_t b) {
-                       const float left = std::abs(w[a]);
-                       const float right = std::abs(w[b]);
-                       return left != right ? left < right : a < b;
+                     [&magnitude](uint32_t a, uint32_t b) {
+                       return magnitude[a] != magnitude[b] ? magnitude[a] < magnitude[b] : a < b;
                      });
     for (ptrdiff_t i = 0; i < pruned; ++i) keep[order[static_cast<size_t>(i)]] = 0.0F;
   }

@@ -17,7 +17,8 @@ namespace anneal {
 double SparsityAt(const v1::Pruning::PolynomialSparsity& schedule, int64_t step);
 
 // Each kernel is pruned for itself: of n weights the round(sparsity n) with the smallest |w|, the
-// first of equals. What is 0 has the smallest magnitude, so a mask only grows. Not thread-safe.
+// first of equals. What was pruned before goes first, so a mask only grows; NaN counts as the
+// largest. Not thread-safe.
 class MagnitudePruning {
  public:
   // A spec without a schedule: never active. `ranges`: every trainable weight; kernels of the
@@ -39,6 +40,7 @@ class MagnitudePruning {
 
  private:
   bool IsDue(int64_t step) const;
+  std::vector<float> Magnitudes(const WeightRange& kernel, const float* w) const;
   void Prune(const WeightRange& kernel, int64_t step, at::Tensor& parameters);
 
   const v1::Pruning spec_;

@@ -82,7 +82,7 @@ class Training {
       const int64_t trained_us = clock_.MonotonicUs() - begin_us;
       RETURN_IF_ERROR(ValidateEpoch(record));
       record.duration_us = clock_.MonotonicUs() - begin_us;
-      Diagnose(trained_us, record);
+      RETURN_IF_ERROR(Diagnose(trained_us, record));
       SortByName(record.metrics);
       progress_.EndEpoch(record, clock_.MonotonicUs());
       if (const absl::Status stored = observer_.OnEpoch(record); !stored.ok()) {
@@ -141,7 +141,7 @@ class Training {
   }
 
   // What the spec's `diagnostics` ask for. `trained_us`: the epoch's steps took.
-  void Diagnose(int64_t trained_us, EpochRecord& record) {
+  absl::Status Diagnose(int64_t trained_us, EpochRecord& record) {
     std::vector<MetricValue>& metrics = record.metrics;
     const v1::Diagnostics& asked = training_.diagnostics();
     if (asked.learning_rate())
@@ -153,7 +153,7 @@ class Training {
                                      static_cast<double>(std::max<int64_t>(trained_us, 1))});
     }
     step_.gradient_norms().Take(metrics);
-    diagnostics_.Measure(metrics);
+    return diagnostics_.Measure(stop_, metrics);
   }
 
   // Loss (with penalties, as Keras has it), accuracy and the spec's metrics, each name after

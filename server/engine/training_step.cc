@@ -107,8 +107,9 @@ LossSums TrainingStep::Run(const uint32_t* indices, int64_t rows) {
   if (gradient_norms_.active()) gradient_norms_.Add(network_->gradients());
   if (clipping_.active()) clipping_.Apply(network_->gradients());
   optimizer_->Step(network_->parameters(), network_->gradients());
-  if (constraints_.active()) constraints_.Apply(network_->parameters());
+  // Constraints last: they keep zeros zero, while a norm with pruned weights in it would be wrong.
   if (pruning_.active()) pruning_.Apply(network_->parameters());
+  if (constraints_.active()) constraints_.Apply(network_->parameters());
   ++steps_;
   return sums;
 }

@@ -52,7 +52,7 @@ class TrainingStep {
   void OrderEpoch(int64_t epoch, std::vector<uint32_t>& order) const;
 
   // Gathers and converts a batch, runs forward, loss and backward, adds penalties, clips, makes one
-  // optimizer pass, and applies constraints and pruning. indices[0 .. rows): rows is batch_size()
+  // optimizer pass, and applies pruning and constraints. indices[0 .. rows): rows is batch_size()
   // or what is left of an epoch after full batches. Returns the sums over the batch; a penalty on
   // the weights counts once a sample, so that an epoch's mean has it once. For the usual layers it
   // allocates nothing.

@@ -28,7 +28,7 @@ int64_t Bytes(int64_t numbers) { return SaturatingMultiply(numbers, kBytesPerNum
 
 int64_t MemoryEstimate::total() const {
   int64_t sum = 0;
-  for (const int64_t part : {weights, gradients, moments, best_weights, activations})
+  for (const int64_t part : {weights, gradients, moments, best_weights, pruning_mask, activations})
     sum = SaturatingAdd(sum, part);
   return sum;
 }
@@ -52,6 +52,7 @@ MemoryEstimate EstimateMemory(const v1::TrainingSpec& training,
   estimate.moments =
       SaturatingMultiply(MomentsPerParameter(training.optimizer()), Bytes(trainable));
   estimate.best_weights = training.early_stopping().restore_best_weights() ? Bytes(all) : 0;
+  estimate.pruning_mask = training.has_pruning() ? Bytes(trainable) : 0;
   const int64_t batch_size =
       std::clamp<int64_t>(defaults::BatchSize(training), 1, limits::kBatchSize);
   estimate.activations = SaturatingMultiply(batch_size, Bytes(numbers_per_sample));

@@ -16,6 +16,7 @@ struct MemoryEstimate {
   int64_t gradients = 0;
   int64_t moments = 0;       // the optimizer's
   int64_t best_weights = 0;  // a second copy, for restore_best_weights
+  int64_t pruning_mask = 0;  // which weights are kept
   int64_t activations = 0;   // a batch's inputs, and every layer's outputs and their gradients
 
   int64_t total() const;

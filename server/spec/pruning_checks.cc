@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/spec/defaults.h"
 #include "server/spec/field_checks.h"
 #include "server/spec/layer_kind.h"
+#include "server/spec/limits.h"
 #include "server/spec/saturating.h"
 #include "server/spec/text.h"
 
@@ -68,21 +71,28 @@ void CheckPolynomial(const FieldChecks& checks, const v1::Pruning::PolynomialSpa
 // Every name is that of a layer with a kernel.
 void CheckLayerNames(const FieldChecks& checks, const v1::Pruning& pruning,
                      const Expansion& expansion) {
+  if (pruning.layers_size() > limits::kLayers) {
+    checks.Add("layers", absl::StrCat("has ", FormatCount(pruning.layers_size()),
+                                      " names; a network has at most ",
+                                      FormatCount(limits::kLayers), " layers"));
+    return;
+  }
+  std::unordered_map<std::string, const v1::Layer*> layers;
+  std::vector<std::string> with_kernel;
+  for (const ResolvedLayer& layer : expansion.layers) {
+    layers.emplace(layer.name, layer.layer);
+    if (HasKernel(*layer.layer)) with_kernel.push_back(layer.name);
+  }
   for (int i = 0; i < pruning.layers_size(); ++i) {
     const std::string field = absl::StrCat("layers[", i, "]");
     const std::string& name = pruning.layers(i);
-    const auto found = std::find_if(expansion.layers.begin(), expansion.layers.end(),
-                                    [&](const ResolvedLayer& layer) { return layer.name == name; });
-    if (found == expansion.layers.end()) {
-      std::vector<std::string> names;
-      for (const ResolvedLayer& layer : expansion.layers) {
-        if (HasKernel(*layer.layer)) names.push_back(layer.name);
-      }
+    const auto found = layers.find(name);
+    if (found == layers.end()) {
       checks.Add(field.c_str(), absl::StrCat("is ", Quote(name), "; layers with a kernel are ",
-                                             QuotedList(names)));
-    } else if (!HasKernel(*found->layer)) {
+                                             QuotedList(with_kernel)));
+    } else if (!HasKernel(*found->second)) {
       checks.Add(field.c_str(),
-                 absl::StrCat("is ", Quote(name), ", a ", KindOf(*found->layer).class_name,
+                 absl::StrCat("is ", Quote(name), ", a ", KindOf(*found->second).class_name,
                               ", which has no kernel; name a Dense or a Conv2D"));
     }
   }

@@ -79,7 +79,7 @@ TEST(Suggest, NothingWhereThereIsNothingToGoBy) {
 }
 
 // Losses 5 4 9 3 2 8 1 0 7 7 7 7: the longest falling subsequence has six points and ends at the
-// eighth, so it counts as from the third on: 2 + int(5 / 3) + int(5 / 6) = 3, the fourth point.
+// eighth, so it counts as from the second on: 1 + int(6 / 3) + int(6 / 6) = 4, the fifth point.
 TEST(Suggest, TheValleyByHand) {
   LearningRateCurve curve;
   int64_t step = 0;
@@ -88,7 +88,7 @@ TEST(Suggest, TheValleyByHand) {
     curve.points.push_back({step, static_cast<double>(step), loss, loss});
   }
   Suggest(curve);
-  EXPECT_EQ(curve.valley, 4.0);
+  EXPECT_EQ(curve.valley, 5.0);
   EXPECT_EQ(curve.minimum_tenth, 0.8);
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -37,12 +38,12 @@ std::vector<std::string> Names(const std::vector<MetricValue>& metrics) {
 
 // A network as it is before training, and what is measured of it.
 struct Measured {
-  explicit Measured(const std::string& fields)
+  explicit Measured(const std::string& fields, const std::stop_token& stop = {})
       : spec(SmallSpec("input { rescale { factor: 0.01 } } optimizer { sgd {} } " + fields)),
         network(Network::Create(spec, MakeCpuKernels())),
         samples{data.FindSplit("train"), 0, spec.training_samples()},
         preparation(InputPreparation::Fit(spec.training().input(), data.info().shape, samples)) {
-    Diagnostics(spec, *network, preparation, samples).Measure(metrics);
+    status = Diagnostics(spec, *network, preparation, samples).Measure(stop, metrics);
   }
 
   const Dataset data = SmallDataset();
@@ -51,6 +52,7 @@ struct Measured {
   const SampleRange samples;
   const InputPreparation preparation;
   std::vector<MetricValue> metrics;
+  absl::Status status;
 };
 
 at::Tensor Images(const Dataset& data, int64_t count) {
@@ -87,6 +89,16 @@ TEST(Diagnostics, ActivationsAreThoseOfTheFirstSamplesWithoutDropout) {
   check("dense_2", second);
   check("dense_3", logits);
   EXPECT_EQ(measured.metrics.size(), 9U);  // nothing of flatten and dropout
+}
+
+TEST(Diagnostics, StopsWhenAsked) {
+  std::stop_source source;
+  source.request_stop();
+  const Measured measured(
+      "network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } } "
+      "diagnostics { activations: true }",
+      source.get_token());
+  EXPECT_TRUE(absl::IsCancelled(measured.status)) << measured.status;
 }
 
 TEST(Diagnostics, DeadUnitsAreZeroEverywhere) {

@@ -100,6 +100,45 @@ TEST(ScoreFeatures, MutualInformationOfBytesIsExact) {
               ElementsAre(DoubleNear(expected, 1e-9), DoubleNear(expected, 1e-9)));
 }
 
+// Counts are held for some features at a time: with so many classes, for fewer than there are.
+TEST(ScoreFeatures, MutualInformationGoesThroughFeaturesInBlocks) {
+  constexpr int32_t kClasses = 1000;  // 65 features a block
+  std::vector<std::pair<int32_t, std::vector<float>>> samples;
+  for (const int32_t label : {0, kClasses - 1}) {
+    std::vector<float> values(200);
+    for (size_t f = 0; f < values.size(); ++f)
+      values[f] = f % 3 == 0 ? static_cast<float>(label) : 1.0F;
+    samples.emplace_back(label, values);
+  }
+  const std::vector<double> scores =
+      ScoreFeatures(v1::SelectFeatures::MUTUAL_INFORMATION, Rows(samples));
+  ASSERT_EQ(scores.size(), 200U);
+  for (size_t f = 0; f < scores.size(); ++f)
+    EXPECT_NEAR(scores[f], f % 3 == 0 ? std::log(2.0) : 0, 1e-12) << f;
+}
+
+// As where a factor is beyond single precision: such features are not chosen before others.
+TEST(ScoreFeatures, WhatIsNotFiniteIsNotChosen) {
+  const float infinite = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const LabelledRows rows = Rows({{0, {infinite, nan, 1, 0}},
+                                  {0, {-infinite, 1, 2, 0}},
+                                  {1, {infinite, nan, 8, 0}},
+                                  {1, {0, nan, 9, 1}}});
+  for (const auto score : {v1::SelectFeatures::VARIANCE, v1::SelectFeatures::F_SCORE}) {
+    EXPECT_THAT(LargestScores(ScoreFeatures(score, rows), 2), ElementsAre(2, 3))
+        << v1::SelectFeatures::Score_Name(score);
+  }
+  for (const double each : ScoreFeatures(v1::SelectFeatures::MUTUAL_INFORMATION, rows))
+    EXPECT_TRUE(each >= 0 && each <= std::log(2.0) + 1e-12) << each;
+}
+
+TEST(LargestScores, NanIsTheSmallest) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(LargestScores({nan, 1, nan, -5, nan, 3}, 3), ElementsAre(1, 3, 5));
+  EXPECT_THAT(LargestScores({nan, nan, nan}, 2), ElementsAre(0, 1));
+}
+
 TEST(LargestScores, AscendingIndicesAndTheFirstOfEquals) {
   const double infinite = std::numeric_limits<double>::infinity();
   EXPECT_THAT(LargestScores({1, 5, 3, 5, infinite, 3}, 4), ElementsAre(1, 2, 3, 4));

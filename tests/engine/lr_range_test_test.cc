@@ -114,6 +114,9 @@ TEST(LearningRateRangeTest, StopsWhereTheLossDiverges) {
     const LearningRateCurve& curve = *run.outcome->result.learning_rate_curve;
     EXPECT_TRUE(curve.diverged) << end;
     EXPECT_LT(curve.points.size(), 400U) << end;
+    // The steps go through the samples many times: what is left counts all of it.
+    ASSERT_GT(curve.points.size(), 10U) << end;
+    EXPECT_GT(run.progress.remaining_us, 1) << end;
     EXPECT_NE(run.outcome->message.find("at a learning rate of "), std::string::npos)
         << run.outcome->message;
     for (const LearningRatePoint& point : curve.points)

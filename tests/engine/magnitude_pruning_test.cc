@@ -138,6 +138,43 @@ TEST(MagnitudePruning, APolynomialGrowsTheSameMask) {
   EXPECT_THAT(zeros, ElementsAre(0, 100, at(15), at(25), 750));
 }
 
+// Weights can become 0 otherwise, as by NonNeg: they must not take the places of pruned ones.
+TEST(MagnitudePruning, WhatWasPrunedStaysAmongOtherZeros) {
+  FlatWeights weights({{6, 1}});
+  weights.ranges[0].name = "dense_1/kernel";
+  at::Tensor parameters = weights.Pack({6, 5, 4, 3, 2, 1});
+  MagnitudePruning pruning(
+      Parse("polynomial { initial_sparsity: 0.3 final_sparsity: 0.5 end_step: 10 frequency: 10 }"),
+      weights.ranges, 1, parameters);
+  pruning.BeforeStep(0, parameters);
+  EXPECT_THAT(weights.Unpack(parameters), ElementsAre(6, 5, 4, 3, 0, 0));
+  at::Tensor kernel = parameters.narrow(0, weights.ranges[0].offset, 6);
+  kernel.narrow(0, 0, 3).zero_();
+  pruning.BeforeStep(10, parameters);
+  kernel.add_(1.0);
+  pruning.Apply(parameters);
+  EXPECT_THAT(weights.Unpack(parameters), ElementsAre(0, 1, 1, 4, 0, 0));
+}
+
+// A step whose loss was still finite may leave NaN; the next one ends the training.
+TEST(MagnitudePruning, NanCountsAsTheLargest) {
+  FlatWeights weights({{1000, 1}});
+  weights.ranges[0].name = "dense_1/kernel";
+  std::vector<double> values;
+  for (int i = 0; i < 1000; ++i) values.push_back(i % 2 == 0 ? std::nan("") : 1000 - i);
+  at::Tensor parameters = weights.Pack(values);
+  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.4 }"), weights.ranges, 1, parameters);
+  pruning.BeforeStep(0, parameters);
+  const std::vector<double> after = weights.Unpack(parameters);
+  for (size_t i = 0; i < 1000; ++i) {
+    if (i % 2 == 0) {
+      EXPECT_TRUE(std::isnan(after[i])) << i;
+    } else {
+      EXPECT_EQ(after[i], i < 200 ? values[i] : 0) << i;
+    }
+  }
+}
+
 absl::StatusOr<TrainingOutcome> Train(const std::string& fields, RecordingObserver& observer) {
   ProgressCell progress;
   const SystemClock clock;
@@ -196,6 +233,25 @@ TEST(MagnitudePruning, TheBestWeightsArePrunedOnes) {
   EXPECT_EQ(observer.Metric(3, "sparsity"), 0.0);
   EXPECT_GT(outcome->result.best_epoch, 4);
   EXPECT_NEAR(FinalSparsity(*outcome), 0.98, 0.001);
+}
+
+// The norms that a constraint asks for are those of the weights that are left.
+TEST(MagnitudePruning, AConstraintHoldsForWhatIsLeft) {
+  RecordingObserver observer;
+  ProgressCell progress;
+  const SystemClock clock;
+  const auto outcome = RunTraining(SmallSpec(R"(
+      input { rescale { factor: 0.00392156862745098 } }
+      network { layers { flatten {} }
+                layers { dense { units: 4 activation: SOFTMAX use_bias: false
+                                 kernel_constraint { unit_norm {} } } } }
+      batch_size: 8 seed: 3 epochs: 2 optimizer { sgd { learning_rate: 0.5 } }
+      pruning { one_shot { sparsity: 0.5 } } diagnostics { weight_norm: true } )"),
+                                   std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(),
+                                   clock, observer.stop.get_token(), observer, progress);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(observer.Metric(1, "sparsity"), 0.5);
+  EXPECT_NEAR(observer.Metric(1, "weight_norm"), 2, 1e-5);  // four columns of norm 1
 }
 
 }  // namespace

@@ -198,6 +198,8 @@ TEST(NetworkTest, MemoryFollowsTheOptimizerAndTheBestWeights) {
   const std::string stopping =
       "validation { first: 1 } early_stopping { restore_best_weights: true }";
   EXPECT_EQ(memory("sgd {}", stopping), 4 * (2 * all + trainable + activations));
+  EXPECT_EQ(memory("sgd {}", "pruning { one_shot { sparsity: 0.5 } }"),
+            4 * (all + 2 * trainable + activations));
 }
 
 }  // namespace

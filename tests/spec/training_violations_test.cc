@@ -312,6 +312,20 @@ TEST(TrainingViolationsTest, TooManyBoundariesAreRefused) {
               ElementsAre("training.optimizer.schedule.piecewise_constant_decay.boundaries"));
 }
 
+// More names than a network can have layers are not even looked up.
+TEST(TrainingViolationsTest, TooManyPrunedLayersAreRefused) {
+  v1::JobSpec spec = ParseJob(GoodJob());
+  v1::Pruning& pruning = *spec.mutable_training()->mutable_pruning();
+  pruning.mutable_one_shot()->set_sparsity(0.5);
+  for (int i = 0; i < 10'000; ++i) pruning.add_layers("dense_1");
+  EXPECT_THAT(Fields(Judge(spec)), IsEmpty());
+  pruning.add_layers("dense_1");
+  const ValidationResult result = Judge(spec);
+  ASSERT_THAT(Fields(result), ElementsAre("training.pruning.layers"));
+  EXPECT_EQ(result.violations[0].description,
+            "has 10,001 names; a network has at most 10,000 layers");
+}
+
 TEST(TrainingViolationsTest, StepsOnImagesNeedImages) {
   FakeCatalog catalog;
   DatasetInfo info = Cifar10Info();
