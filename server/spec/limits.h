@@ -28,6 +28,7 @@ inline constexpr int64_t kTrials = 1'000;  // of a sweep
 inline constexpr int kSweepParameters = 20;
 inline constexpr int64_t kTrialsBytes = int64_t{64} << 20;  // of their job files together
 inline constexpr int64_t kTrialsLayers = 2'000'000;         // with every repeat expanded
+inline constexpr int64_t kWrongTrials = 200;                // of a sweep, judged
 
 inline constexpr int64_t kBatchSize = 65'536;
 inline constexpr int64_t kEpochs = 1'000'000;

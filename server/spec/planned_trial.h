@@ -10,7 +10,7 @@ namespace anneal {
 
 struct PlannedTrial {
   std::vector<TrialSetting> settings;  // in the parameters' order
-  v1::JobSpec spec;                    // without search; named "NAME/3", or "sweep/3"
+  v1::JobSpec spec;                    // without search; named "NAME/3", NAME cut if too long, or "sweep/3"
 };
 
 }  // namespace anneal

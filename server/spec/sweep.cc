@@ -54,6 +54,16 @@ bool Contains(const std::string& outer, const std::string& inner) {
          (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
 }
 
+// What the trials of a sweep with this name are called by: cut where a number would make it too
+// long, between two characters.
+std::string BaseName(const std::string& name) {
+  if (name.empty() || !NameProblem(name, limits::kJobNameBytes).empty()) return "sweep";
+  constexpr size_t kNumberBytes = 5;  // "/1000"
+  size_t end = std::min(name.size(), limits::kJobNameBytes - kNumberBytes);
+  while (end < name.size() && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
+  return name.substr(0, end);
+}
+
 class Planner {
  public:
   Planner(const v1::JobSpec& spec, ViolationList& violations)
@@ -288,7 +298,7 @@ class Planner {
   }
 
   std::vector<PlannedTrial> MakeTrials(int64_t count) {
-    const std::string name = spec_.name().empty() ? "sweep" : spec_.name();
+    const std::string name = BaseName(spec_.name());
     std::vector<PlannedTrial> trials;
     int64_t bytes = 0;
     for (int64_t i = 0; i < count; ++i) {

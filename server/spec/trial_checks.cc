@@ -93,6 +93,7 @@ void CheckTrials(const v1::Sweep& sweep, const std::string& monitor,
   Findings wrong;
   Findings unwise;
   int64_t layers = 0;
+  int64_t wrong_trials = 0;
   for (size_t i = 0; i < trials.size(); ++i) {
     ValidationResult judged = Validator(catalog).Run(trials[i].spec);
     ViolationList of_monitor;
@@ -109,7 +110,13 @@ void CheckTrials(const v1::Sweep& sweep, const std::string& monitor,
       const size_t colon = warning.find(": ");  // after the field
       unwise.Add(warning.substr(0, colon), warning.substr(colon + 2), i, trials[i]);
     }
-    if (!judged.spec) continue;
+    if (!judged.violations.empty()) {
+      if (++wrong_trials < limits::kWrongTrials || i + 1 == trials.size()) continue;
+      violations.Add("sweep",
+                     absl::StrCat("makes at least ", wrong_trials,
+                                  " wrong trials; those after trial ", i + 1, " are not judged"));
+      break;
+    }
     layers += static_cast<int64_t>(judged.spec->layers().size());
     if (layers > limits::kTrialsLayers) {
       violations.Add(

@@ -374,6 +374,32 @@ TEST(SweepViolationsTest, WhatManyTrialsHaveIsSaidOnce) {
   EXPECT_THAT(result.violations.back().description, HasSubstr("97 more trials"));
 }
 
+// A thousand trials of ten thousand layers each would take seconds to judge only to be refused.
+TEST(SweepViolationsTest, SomeWrongTrialsAreEnough) {
+  const ValidationResult result =
+      JudgeText(Sweep("random { trials: 1000 parameters { path: "
+                      "'training.optimizer.sgd.learning_rate' uniform { low: -2 high: -1 } } }"));
+  EXPECT_THAT(Fields(result), ElementsAre("sweep", kRate, kRate, kRate, kRate));
+  EXPECT_THAT(result.violations[0].description,
+              HasSubstr("makes at least 200 wrong trials; those after trial 200 are not judged"));
+}
+
+TEST(SweepTest, TrialsOfALongNameHaveItCutBetweenCharacters) {
+  // 100 characters of two bytes: 195 bytes end within one.
+  std::string name;
+  for (int i = 0; i < 100; ++i) name += "\u00e4";
+  v1::JobSpec spec = ParseJob(Sweep("grid { parameters { path: 'training.seed' values: '7' } }"));
+  spec.set_name(name);
+  const ValidationResult result = Judge(spec);
+  ASSERT_TRUE(result.spec.has_value()) << Show(result);
+  EXPECT_EQ(result.spec->trials()[0].spec.name(), name.substr(0, 194) + "/1");
+  // What is wrong with the sweep's own name is said once.
+  spec.set_name(name + "a");
+  EXPECT_THAT(Fields(Judge(spec)), ElementsAre("name"));
+  spec.set_name("a\nb");
+  EXPECT_THAT(Fields(Judge(spec)), ElementsAre("name"));
+}
+
 TEST(SweepViolationsTest, ATrialMustMeasureTheMonitor) {
   const ValidationResult result = JudgeText(
       Sweep("monitor: 'val_accuracy' grid { parameters { path: 'training.early_stopping' values: "
