@@ -173,6 +173,7 @@ void SchedulerImpl::EnqueueTrials(const CreatedJob& created) {
 }
 
 absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
+  RETURN_IF_ERROR(sweeps_.BeginIfQueued(id));
   absl::StatusOr<Job> cancelled = CancelAlone(id);
   // Also where it has ended already: an earlier Cancel may have stopped halfway.
   const absl::StatusOr<Job> now = store_.GetJob(id);

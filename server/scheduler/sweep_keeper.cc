@@ -76,6 +76,15 @@ absl::Status SweepKeeper::Settle(JobId id) {
       absl::StrCat("sweep ", id, " was still changing after ", kRounds, " rounds; try again"));
 }
 
+absl::Status SweepKeeper::BeginIfQueued(JobId id) {
+  const absl::StatusOr<Job> job = store_.GetJob(id);
+  if (absl::IsNotFound(job.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(job.status());
+  if (job->kind != JobKind::kSweep || job->state != JobState::kQueued) return absl::OkStatus();
+  const absl::Status begun = recorder_.BeginAttempt(id, kFingerprint).status();
+  return absl::IsAborted(begun) ? absl::OkStatus() : begun;
+}
+
 void SweepKeeper::SettleWithRetries(JobId id, int64_t retry_us, const std::stop_token& stop) {
   const absl::Status settled = RetryTransient([&] { return Settle(id); }, retry_us, clock_, stop);
   if (settled.ok() || absl::IsCancelled(settled)) return;
@@ -88,7 +97,7 @@ void SweepKeeper::SettleWithRetries(JobId id, int64_t retry_us, const std::stop_
 
 absl::StatusOr<SweepKeeper::Next> SweepKeeper::Step(const Job& sweep,
                                                     const std::vector<TrialRow>& trials) {
-  if (sweep.state == JobState::kCancelling || sweep.state == JobState::kCancelled) {
+  if (sweep.state == JobState::kCancelling) {
     ASSIGN_OR_RETURN(const Next next, CancelTrials(sweep.id, trials));
     if (next == Next::kLookAgain) return next;
   }

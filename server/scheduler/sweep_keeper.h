@@ -1,7 +1,8 @@
 // What becomes of a sweep, from what becomes of its trials.
 //
-// A sweep takes no worker. It is QUEUED until its first trial begins, RUNNING (one attempt, also
-// over restarts of the daemon) until the last has ended, and then SUCCEEDED where at least one
+// A sweep takes no worker. It is QUEUED until its first trial begins or it is cancelled, RUNNING
+// (one attempt, also over restarts of the daemon) or CANCELLING until the last trial has ended, and
+// then SUCCEEDED where at least one
 // trial has, FAILED where none has, CANCELLED where all were cancelled or the sweep itself was.
 //
 // Nothing of this is kept in memory. Settle() looks at the sweep and its trials as stored, and
@@ -36,9 +37,14 @@ class SweepKeeper {
       : store_(store), recorder_(recorder), clock_(clock), withdraw_(std::move(withdraw)) {}
 
   // Brings the sweep `id` in step with its trials: begins it, tells of trials that have ended, ends
-  // it; where it is CANCELLING or CANCELLED, cancels the trials that have not ended. Blocks for
-  // commits. OK where there is no such sweep (any more). Errors of the store.
+  // it; where it is CANCELLING, cancels the trials that have not ended. Blocks for commits. OK
+  // where there is no such sweep (any more). Errors of the store.
   absl::Status Settle(JobId id);
+
+  // To be called before a sweep is cancelled: QUEUED -> RUNNING, so that it is CANCELLING until all
+  // its trials have ended, and tells of each. OK for every other job and state, and where there is
+  // no such job. Errors of the store.
+  absl::Status BeginIfQueued(JobId id);
 
   // Settle(), again while the store cannot write, for at most `retry_us` or until `stop` is
   // requested. What is not settled then is at the next change of one of its trials, or at the next
