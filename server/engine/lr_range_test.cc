@@ -39,8 +39,9 @@ absl::StatusOr<TrainingOutcome> RunLearningRateRangeTest(const ValidatedSpec& sp
   const at::Tensor buffers = network.buffers().clone();
 
   const int64_t batches = step.batches();
-  const int64_t steps =
-      test.has_steps() ? test.steps() : std::min(batches, limits::kRangeTestSteps);
+  const int64_t steps = test.has_steps() ? test.steps()
+                                         : std::clamp(batches, limits::kFewestRangeTestSteps,
+                                                      limits::kRangeTestSteps);
   const double lowest = defaults::MinLearningRate(test);
   const double growth = std::log(defaults::MaxLearningRate(test) / lowest);
   const double smoothing = defaults::Smoothing(test);

@@ -137,7 +137,7 @@ TEST(LearningRateRangeTest, LeavesOutWhatBelongsToATraining) {
           "diagnostics { gradient_norm: true }",
           "max_learning_rate: 0.1");
   ASSERT_TRUE(plain.outcome.ok() && more.outcome.ok());
-  EXPECT_EQ(plain.outcome->result.learning_rate_curve->points.size(), 4U);  // 60 samples in 16s
+  EXPECT_EQ(plain.outcome->result.learning_rate_curve->points.size(), 10U);  // of 4 batches
   EXPECT_EQ(plain.outcome->result.learning_rate_curve, more.outcome->result.learning_rate_curve);
 }
 
