@@ -24,7 +24,7 @@ double SparsityAt(const v1::Pruning::PolynomialSparsity& schedule, int64_t step)
 }
 
 MagnitudePruning::MagnitudePruning(const v1::Pruning& spec, const std::vector<WeightRange>& ranges,
-                                   int64_t batches, const at::Tensor& parameters)
+                                   int64_t batches)
     : spec_(spec) {
   if (!active()) return;
   const std::set<std::string> names(spec_.layers().begin(), spec_.layers().end());
@@ -34,7 +34,6 @@ MagnitudePruning::MagnitudePruning(const v1::Pruning& spec, const std::vector<We
   }
   last_step_ = spec_.has_one_shot() ? spec_.one_shot().after_epoch() * batches
                                     : spec_.polynomial().end_step();
-  mask_ = at::ones_like(parameters);
 }
 
 bool MagnitudePruning::IsDue(int64_t step) const {
@@ -48,6 +47,7 @@ bool MagnitudePruning::IsDue(int64_t step) const {
 void MagnitudePruning::BeforeStep(int64_t step, at::Tensor& parameters) {
   if (!active() || !IsDue(step)) return;
   const at::NoGradGuard no_grad;
+  if (!mask_.defined()) mask_ = at::ones_like(parameters);
   for (const WeightRange& kernel : kernels_) Prune(kernel, step, parameters);
   Apply(parameters);
 }
@@ -93,7 +93,7 @@ void MagnitudePruning::Prune(const WeightRange& kernel, int64_t step, at::Tensor
 }
 
 void MagnitudePruning::Apply(at::Tensor& parameters) const {
-  if (active()) parameters.mul_(mask_);
+  if (mask_.defined()) parameters.mul_(mask_);
 }
 
 }  // namespace anneal

@@ -22,20 +22,21 @@ double SparsityAt(const v1::Pruning::PolynomialSparsity& schedule, int64_t step)
 class MagnitudePruning {
  public:
   // A spec without a schedule: never active. `ranges`: every trainable weight; kernels of the
-  // spec's layers are pruned. `batches`: steps in an epoch. `parameters`: the flat buffer that will
-  // be given later, for its size and device.
-  MagnitudePruning(const v1::Pruning& spec, const std::vector<WeightRange>& ranges, int64_t batches,
-                   const at::Tensor& parameters);
+  // spec's layers are pruned. `batches`: steps in an epoch.
+  MagnitudePruning(const v1::Pruning& spec, const std::vector<WeightRange>& ranges,
+                   int64_t batches);
 
   bool active() const { return spec_.schedule_case() != v1::Pruning::SCHEDULE_NOT_SET; }
 
   // Whether no more pruning follows after `steps` steps.
   bool finished(int64_t steps) const { return steps > last_step_; }
 
-  // Before step `step` (from 0): prunes where the schedule says so.
+  // Before step `step` (from 0): prunes where the schedule says so. parameters: float32, the flat
+  // buffer that the ranges lie in, always the same one. Throws c10::Error where memory is short.
   void BeforeStep(int64_t step, at::Tensor& parameters);
 
-  // After the optimizer's step: what was pruned is 0 again. Allocates nothing on the CPU.
+  // After the optimizer's step: what was pruned is 0 again. Does nothing before the first pruning,
+  // and allocates nothing on the CPU.
   void Apply(at::Tensor& parameters) const;
 
  private:
@@ -46,7 +47,8 @@ class MagnitudePruning {
   const v1::Pruning spec_;
   std::vector<WeightRange> kernels_;
   int64_t last_step_ = 0;  // before which weights are pruned for the last time
-  at::Tensor mask_;        // float32, like the parameters: 0 where pruned, else 1; undefined before
+  // float32, like the parameters: 0 where pruned, else 1. Undefined before the first pruning.
+  at::Tensor mask_;
 };
 
 }  // namespace anneal

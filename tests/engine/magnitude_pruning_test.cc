@@ -61,7 +61,7 @@ TEST(SparsityAt, FollowsTheFormula) {
 TEST(MagnitudePruning, TheSmallestOfEachKernelGoAndTheFirstOfEquals) {
   const FlatWeights weights = TwoLayers();
   at::Tensor parameters = weights.Pack(Values());
-  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.5 }"), weights.ranges, 10, parameters);
+  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.5 }"), weights.ranges, 10);
   pruning.BeforeStep(0, parameters);
   const std::vector<double> after = weights.Unpack(parameters);
   const std::vector<double> expected = {0.5F, 0, 0, -0.3F, 0, -0.9F, 0.01F, 0.02F, -4,
@@ -73,8 +73,7 @@ TEST(MagnitudePruning, TheSmallestOfEachKernelGoAndTheFirstOfEquals) {
 TEST(MagnitudePruning, OnlyTheNamedLayers) {
   const FlatWeights weights = TwoLayers();
   at::Tensor parameters = weights.Pack(Values());
-  MagnitudePruning pruning(Parse("one_shot { threshold: 2 } layers: 'second'"), weights.ranges, 10,
-                           parameters);
+  MagnitudePruning pruning(Parse("one_shot { threshold: 2 } layers: 'second'"), weights.ranges, 10);
   pruning.BeforeStep(0, parameters);
   const std::vector<double> after = weights.Unpack(parameters);
   EXPECT_EQ(std::vector<double>(after.begin(), after.begin() + 8),
@@ -86,8 +85,7 @@ TEST(MagnitudePruning, OnlyTheNamedLayers) {
 TEST(MagnitudePruning, WaitsForItsStepAndThenKeepsZerosZero) {
   const FlatWeights weights = TwoLayers();
   at::Tensor parameters = weights.Pack(Values());
-  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.5 after_epoch: 2 }"), weights.ranges, 10,
-                           parameters);
+  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.5 after_epoch: 2 }"), weights.ranges, 10);
   EXPECT_TRUE(pruning.active());
   const at::Tensor before = parameters.clone();
   for (int64_t step = 0; step < 20; ++step) {
@@ -116,7 +114,7 @@ TEST(MagnitudePruning, APolynomialGrowsTheSameMask) {
   MagnitudePruning pruning(
       Parse("polynomial { initial_sparsity: 0.1 final_sparsity: 0.75 begin_step: 5 end_step: 27 "
             "frequency: 10 power: 1 }"),
-      named.ranges, 1, parameters);
+      named.ranges, 1);
   const at::Tensor kernel = parameters.narrow(0, weights.ranges[0].offset, 1000);
   std::vector<int64_t> zeros;
   at::Tensor mask = kernel == 0;
@@ -145,7 +143,7 @@ TEST(MagnitudePruning, WhatWasPrunedStaysAmongOtherZeros) {
   at::Tensor parameters = weights.Pack({6, 5, 4, 3, 2, 1});
   MagnitudePruning pruning(
       Parse("polynomial { initial_sparsity: 0.3 final_sparsity: 0.5 end_step: 10 frequency: 10 }"),
-      weights.ranges, 1, parameters);
+      weights.ranges, 1);
   pruning.BeforeStep(0, parameters);
   EXPECT_THAT(weights.Unpack(parameters), ElementsAre(6, 5, 4, 3, 0, 0));
   at::Tensor kernel = parameters.narrow(0, weights.ranges[0].offset, 6);
@@ -163,7 +161,7 @@ TEST(MagnitudePruning, NanCountsAsTheLargest) {
   std::vector<double> values;
   for (int i = 0; i < 1000; ++i) values.push_back(i % 2 == 0 ? std::nan("") : 1000 - i);
   at::Tensor parameters = weights.Pack(values);
-  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.4 }"), weights.ranges, 1, parameters);
+  MagnitudePruning pruning(Parse("one_shot { sparsity: 0.4 }"), weights.ranges, 1);
   pruning.BeforeStep(0, parameters);
   const std::vector<double> after = weights.Unpack(parameters);
   for (size_t i = 0; i < 1000; ++i) {
