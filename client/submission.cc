@@ -75,7 +75,7 @@ int Submit(Session& session, const v1::JobSpec& spec, const SubmissionOptions& o
   if (session.json()) {
     session.PrintJson(response);
   } else {
-    PrintWarnings(session, response);
+    if (!options.watch) PrintWarnings(session, response);  // else the job's events tell of them
     session.out() << Escape(response.job().id()) << "\n" << std::flush;
   }
   if (!options.watch) return kExitDone;

@@ -164,6 +164,11 @@ void AddSweepOptions(CLI::App& command, SweepOptions& options) {
 absl::Status ApplySweepOptions(const SweepOptions& options, v1::JobSpec& spec) {
   if (!options.grid.empty() && !options.random.empty())
     return absl::InvalidArgumentError("--grid and --random exclude each other; give one of them");
+  if (spec.has_lr_range_test()) {
+    return absl::InvalidArgumentError(
+        "the job file has an lr_range_test block, and a sweep is of trainings; take the block out, "
+        "or find a learning rate first with anneal lr-find");
+  }
   if (!options.grid.empty()) RETURN_IF_ERROR(ApplyGrid(options.grid, *spec.mutable_sweep()));
   if (!options.random.empty()) {
     v1::Sweep::Random& random = *spec.mutable_sweep()->mutable_random();

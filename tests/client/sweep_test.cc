@@ -192,6 +192,7 @@ TEST_F(SweepCliTest, UsageErrors) {
   ExpectUsageError({"--random", "a=choice:", "--trials", "3"}, "value 1 is empty");
   ExpectUsageError({"--random", "a=choice:1\x1b,", "--trials", "3"}, "\\x1b");
   ExpectUsageError({"--grid", "a=1", "--trials", "x"}, "--trials");
+  ExpectUsageError({"--grid", "a=1"}, "has an lr_range_test block", "training {} lr_range_test {}");
 }
 
 TEST_F(SweepCliTest, WatchTellsOfTrialsAndRanksThem) {

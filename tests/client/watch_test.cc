@@ -335,5 +335,28 @@ TEST_F(WatchTest, SubmitAndWatch) {
   EXPECT_EQ(world_.out.str(), "7\n" + std::string(kAllLines));
 }
 
+// The job's events hold them too.
+TEST_F(WatchTest, SubmitAndWatchWarnsOnce) {
+  server_.create_job = [](const v1::CreateJobRequest&, v1::CreateJobResponse* response) {
+    response->mutable_job()->set_id("7");
+    response->add_warnings("training.seed: unwise");
+    return grpc::Status::OK;
+  };
+  v1::WatchJobResponse warning;
+  warning.mutable_event()->set_sequence(1);
+  warning.mutable_event()->set_warning("training.seed: unwise");
+  history_ = {warning, StateEvent(2, v1::Job::SUCCEEDED, v1::Job::COMPLETED)};
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
+    Replay(writer, request.after_sequence(), 2);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(world_.Run({"--server", server_.address(), "submit", "recipe:quickstart", "--watch"}),
+            0);
+  EXPECT_EQ(world_.out.str(),
+            "7\nwarning: training.seed: unwise\njob 7 is SUCCEEDED (COMPLETED)\n");
+  EXPECT_EQ(world_.err.str(), "");
+}
+
 }  // namespace
 }  // namespace anneal::client
