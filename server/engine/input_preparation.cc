@@ -74,28 +74,21 @@ std::vector<double> ToVector(const at::Tensor& tensor) {
   return {begin, begin + values.numel()};
 }
 
-// `prepare(first, images)` fills images [N, H, W, C] with prepared samples from number `first` on.
-template <typename Prepare>
-Moments MeasureValues(const SampleRange& range, const std::vector<int64_t>& shape,
-                      const Prepare& prepare) {
+// Of `count` samples; `each(use)` calls use(first, images) with some consecutive ones at a time.
+template <typename Each>
+Moments MeasureValues(int64_t count, const Each& each_chunk) {
   const auto each = [&](auto&& use) {
-    for (int64_t done = 0; done < range.count; done += kFitRows) {
-      std::vector<int64_t> sizes = {std::min(kFitRows, range.count - done)};
-      sizes.insert(sizes.end(), shape.begin(), shape.end());
-      at::Tensor images = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
-      prepare(range.begin + done, images);
-      use(images.flatten(1).to(at::kDouble));
-    }
+    each_chunk([&](int64_t, const at::Tensor& images) { use(images.flatten(1).to(at::kDouble)); });
   };
   at::Tensor sum;
   each([&](const at::Tensor& rows) { sum = sum.defined() ? sum + rows.sum(0) : rows.sum(0); });
-  const at::Tensor mean = sum / static_cast<double>(range.count);
+  const at::Tensor mean = sum / static_cast<double>(count);
   at::Tensor squares;
   each([&](const at::Tensor& rows) {
     const at::Tensor part = (rows - mean).square().sum(0);
     squares = squares.defined() ? squares + part : part;
   });
-  return {ToVector(mean), ToVector((squares / static_cast<double>(range.count)).sqrt())};
+  return {ToVector(mean), ToVector((squares / static_cast<double>(count)).sqrt())};
 }
 
 // One mean and deviation a channel, out of those of its features: the mean of means, and by the law
@@ -161,12 +154,8 @@ InputPreparation InputPreparation::Fit(
   };
   const auto measure = [&] {
     if (!gathered) return MeasureBytes(training, fitted.features_);
-    const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
-    std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
-    return MeasureValues(training, shape_here, [&](int64_t first, at::Tensor& images) {
-      std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(first));
-      fitted.Prepare(*kernels, *training.split, indices.data(), images);
-    });
+    return MeasureValues(training.count,
+                         [&](const auto& use) { fitted.EachChunk(training, shape_here, use); });
   };
 
   uint32_t index = 0;
@@ -236,22 +225,28 @@ LabelledRows InputPreparation::Rows(const SampleRange& range) const {
   const auto first = range.split->labels.begin() + range.begin;
   rows.classes = 1 + *std::max_element(first, first + range.count);
   rows.each = [this, range](const auto& use) {
-    const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
-    std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
-    for (int64_t done = 0; done < range.count; done += kFitRows) {
-      const int64_t count = std::min(kFitRows, range.count - done);
-      std::vector<int64_t> sizes = {count};
-      sizes.insert(sizes.end(), shape_.begin(), shape_.end());
-      at::Tensor images = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
-      std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(range.begin + done));
-      Prepare(*kernels, *range.split, indices.data(), images);
-      for (int64_t n = 0; n < count; ++n) {
-        use(range.split->labels[static_cast<size_t>(range.begin + done + n)],
+    EachChunk(range, shape_, [&](int64_t begin, const at::Tensor& images) {
+      for (int64_t n = 0; n < images.size(0); ++n) {
+        use(range.split->labels[static_cast<size_t>(begin + n)],
             images.data_ptr<float>() + n * features_);
       }
-    }
+    });
   };
   return rows;
+}
+
+void InputPreparation::EachChunk(const SampleRange& range, const std::vector<int64_t>& shape,
+                                 const ChunkUse& use) const {
+  const std::unique_ptr<Kernels> kernels = MakeCpuKernels();
+  std::vector<uint32_t> indices(static_cast<size_t>(kFitRows));
+  for (int64_t done = 0; done < range.count; done += kFitRows) {
+    std::vector<int64_t> sizes = {std::min(kFitRows, range.count - done)};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    at::Tensor images = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
+    std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(range.begin + done));
+    Prepare(*kernels, *range.split, indices.data(), images);
+    use(range.begin + done, images);
+  }
 }
 
 void InputPreparation::Prepare(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -65,7 +66,13 @@ class InputPreparation {
   // Everything but the selection and what follows it.
   void PrepareAll(Kernels& kernels, const DatasetSplit& split, const uint32_t* indices,
                   at::Tensor& images, const AugmentationContext* augmentation) const;
-  // The samples as prepared so far.
+  // Calls `use` with all samples of `range` as prepared so far, some consecutive ones at a time:
+  // `first` is the index of the first in the split; images float32 [n, ...shape] on the CPU, valid
+  // during the call.
+  using ChunkUse = std::function<void(int64_t first, const at::Tensor& images)>;
+  void EachChunk(const SampleRange& range, const std::vector<int64_t>& shape,
+                 const ChunkUse& use) const;
+  // The same, one by one. This preparation, not a copy of it, must outlive what is returned.
   LabelledRows Rows(const SampleRange& range) const;
 
   std::vector<int64_t> shape_;  // of a raw sample
