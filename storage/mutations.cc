@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "server/core/strings.h"
+#include "storage/curve_rows.h"
+#include "storage/event_rows.h"
 #include "storage/reads.h"
 #include "storage/sql.h"
 
@@ -22,53 +24,6 @@ void Normalize(std::vector<MetricValue>& metrics) {
   for (MetricValue& metric : metrics) metric.value += 0.0;
   std::sort(metrics.begin(), metrics.end(),
             [](const MetricValue& a, const MetricValue& b) { return a.name < b.name; });
-}
-
-// Numbers `event` and stores it.
-void WriteEvent(Connection& connection, JobEvent& event) {
-  {
-    Query last(connection, sql::kLastSequence);
-    last.Bind(event.job_id).Step();
-    event.sequence = last.Int64(0) + 1;  // NULL, where there is none, reads as 0
-  }
-  Query insert(connection, sql::kInsertEvent);
-  insert.Bind(event.job_id).Bind(event.sequence).Bind(event.time_us);
-  const auto kind = [&](EventKind value) { insert.Bind(static_cast<int64_t>(value)); };
-  if (const auto* change = std::get_if<JobEvent::StateChange>(&event.what)) {
-    kind(EventKind::kStateChange);
-    insert.Bind(static_cast<int64_t>(change->state))
-        .Bind(static_cast<int64_t>(change->stop_reason))
-        .Bind(change->attempt)
-        .BindText(change->message)
-        .BindNull();
-  } else if (const auto* record = std::get_if<EpochRecord>(&event.what)) {
-    kind(EventKind::kEpoch);
-    insert.BindNull().BindNull().BindNull().BindNull().Bind(record->epoch);
-  } else if (const auto* warning = std::get_if<JobEvent::Warning>(&event.what)) {
-    kind(EventKind::kWarning);
-    insert.BindNull().BindNull().BindNull().BindText(warning->text).BindNull();
-  } else if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
-    kind(EventKind::kTrialEnd);
-    insert.Bind(static_cast<int64_t>(end->state)).BindNull().BindNull().BindNull().BindNull();
-    insert.Bind(end->job_id).Bind(end->trial);
-  } else {
-    kind(EventKind::kResult);
-    insert.BindNull().BindNull().BindNull().BindNull().BindNull();
-  }
-  if (!std::holds_alternative<JobEvent::TrialEnd>(event.what)) insert.BindNull().BindNull();
-  insert.Run();
-}
-
-struct StateRow {
-  JobState state = JobState::kQueued;
-  int64_t attempt_count = 0;
-};
-
-std::optional<StateRow> ReadState(Connection& connection, JobId id) {
-  Query query(connection, sql::kJobState);
-  query.Bind(id);
-  if (!query.Step()) return std::nullopt;
-  return StateRow{static_cast<JobState>(query.Int64(0)), query.Int64(1)};
 }
 
 // Why no job `id` in state `expected` was found.
@@ -116,27 +71,6 @@ absl::StatusOr<JobEvent> UpdateState(Connection& connection, JobId id, JobState 
       .job_id = id,
       .time_us = now_us,
       .what = JobEvent::StateChange{to, stop_reason, message, row ? row->attempt_count : 0}};
-}
-
-void WriteCurve(Connection& connection, JobId id, const LearningRateCurve& curve) {
-  {
-    Query insert(connection, sql::kInsertCurve);
-    insert.Bind(id);
-    for (const std::optional<double>& suggestion :
-         {curve.steepest, curve.valley, curve.minimum_tenth}) {
-      suggestion.has_value() ? insert.Bind(*suggestion) : insert.BindNull();
-    }
-    insert.Bind(int64_t{curve.diverged}).Run();
-  }
-  for (const LearningRatePoint& point : curve.points) {
-    Query(connection, sql::kInsertCurvePoint)
-        .Bind(id)
-        .Bind(point.step)
-        .Bind(point.learning_rate)
-        .Bind(point.loss)
-        .Bind(point.smoothed_loss)
-        .Run();
-  }
 }
 
 // Returns the event, not yet stored.
@@ -375,46 +309,6 @@ absl::StatusOr<JobEvent> WriteStateChange(Connection& connection, JobId id, JobS
                    UpdateState(connection, id, from, to, stop_reason, message, now_us));
   WriteEvent(connection, event);
   return event;
-}
-
-absl::StatusOr<std::vector<JobEvent>> WriteTrialEnds(Connection& connection, JobId sweep_id,
-                                                     int64_t now_us) {
-  const std::optional<StateRow> sweep = ReadState(connection, sweep_id);
-  if (!sweep) return NoSuchJob(sweep_id);
-  std::vector<JobEvent> events;
-  if (IsTerminal(sweep->state)) return events;
-  {
-    Query query(connection, sql::kUntoldTrialEnds);
-    query.Bind(sweep_id);
-    while (query.Step()) {
-      events.push_back({.job_id = sweep_id,
-                        .time_us = now_us,
-                        .what = JobEvent::TrialEnd{query.Int64(0), query.Int64(1),
-                                                   static_cast<JobState>(query.Int64(2))}});
-    }
-  }
-  for (JobEvent& event : events) WriteEvent(connection, event);
-  return events;
-}
-
-absl::StatusOr<std::vector<JobEvent>> WriteTrialCancels(Connection& connection, JobId sweep_id,
-                                                        int64_t now_us) {
-  if (!ReadState(connection, sweep_id)) return NoSuchJob(sweep_id);
-  std::vector<std::pair<JobId, JobState>> waiting;
-  {
-    Query query(connection, sql::kWaitingTrials);
-    query.Bind(sweep_id);
-    while (query.Step()) {
-      waiting.emplace_back(query.Int64(0), static_cast<JobState>(query.Int64(1)));
-    }
-  }
-  std::vector<JobEvent> events;
-  for (const auto& [id, state] : waiting) {
-    ASSIGN_OR_RETURN(JobEvent event, WriteStateChange(connection, id, state, JobState::kCancelled,
-                                                      StopReason::kUser, "", now_us));
-    events.push_back(std::move(event));
-  }
-  return events;
 }
 
 absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us) {

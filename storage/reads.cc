@@ -1,7 +1,6 @@
 #include "storage/reads.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <optional>
 #include <set>
@@ -13,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/status_macros.h"
+#include "storage/curve_rows.h"
+#include "storage/event_rows.h"
 #include "storage/sql.h"
 #include "storage/sqlite_status.h"
 
@@ -58,27 +59,6 @@ std::vector<Attempt> ReadAttempts(Connection& connection, JobId id) {
         {query.Int64(0), query.Int64(1), query.Int64(2), query.Text(3), query.Text(4)});
   }
   return attempts;
-}
-
-std::optional<LearningRateCurve> ReadCurve(Connection& connection, JobId id) {
-  LearningRateCurve curve;
-  Query query(connection, sql::kCurve);
-  query.Bind(id);
-  if (!query.Step()) return std::nullopt;
-  const auto suggestion = [&](int column) {
-    const double value = query.Double(column);
-    return std::isnan(value) ? std::optional<double>() : value;
-  };
-  curve.steepest = suggestion(0);
-  curve.valley = suggestion(1);
-  curve.minimum_tenth = suggestion(2);
-  curve.diverged = query.Int64(3) != 0;
-  Query points(connection, sql::kCurvePoints);
-  points.Bind(id);
-  while (points.Step()) {
-    curve.points.push_back({points.Int64(0), points.Double(1), points.Double(2), points.Double(3)});
-  }
-  return curve;
 }
 
 // Without the curve of a range test.
@@ -134,6 +114,13 @@ void ReadSettings(Connection& connection, Job& job) {
 }  // namespace
 
 absl::Status NoSuchJob(JobId id) { return absl::NotFoundError(absl::StrCat("no job ", id)); }
+
+std::optional<StateRow> ReadState(Connection& connection, JobId id) {
+  Query query(connection, sql::kJobState);
+  query.Bind(id);
+  if (!query.Step()) return std::nullopt;
+  return StateRow{static_cast<JobState>(query.Int64(0)), query.Int64(1)};
+}
 
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   Query query(connection, sql::kJob);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,16 +14,16 @@
 
 namespace anneal {
 
-// How an event's kind is stored: never change one.
-enum class EventKind : int64_t {
-  kStateChange = 1,
-  kEpoch = 2,
-  kWarning = 3,
-  kResult = 4,
-  kTrialEnd = 5
+absl::Status NoSuchJob(JobId id);
+
+// What changes of a job are judged by.
+struct StateRow {
+  JobState state = JobState::kQueued;
+  int64_t attempt_count = 0;
 };
 
-absl::Status NoSuchJob(JobId id);
+// Nothing where there is no such job.
+std::optional<StateRow> ReadState(Connection& connection, JobId id);
 
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
