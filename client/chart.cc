@@ -118,10 +118,6 @@ std::string AxisNumber(double value) {
   return FormatMetric(value);
 }
 
-std::string PadLeft(const std::string& text, size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-
 // A label of the x axis and the column it stands below, both from the axis's left end.
 struct Tick {
   int column = 0;
@@ -296,8 +292,8 @@ std::string RenderChart(const std::vector<Curve>& curves, const ChartOptions& op
     const bool labelled = row == 0 || row == height - 1 || (height > 4 && row == height / 2);
     const std::string& label = row == 0 ? top : row == height - 1 ? bottom : middle;
     const std::string curve_row = canvas.Row(row, colored, style);
-    text +=
-        PadLeft(labelled ? label : "", label_width) + (labelled ? tick : wall) + curve_row + "\n";
+    text += PadLeft(labelled ? label : "", static_cast<int>(label_width)) +
+            (labelled ? tick : wall) + curve_row + "\n";
   }
   const int columns = std::max(10, plot_width);
   const XAxis axis{*xs, options.log_x, columns};

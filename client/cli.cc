@@ -39,6 +39,9 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddWatch(app, action);
   AddMetrics(app, action);
   AddCompare(app, action);
+  AddPredict(app, action);
+  AddPredictions(app, action);
+  AddUncertainty(app, action);
   AddCancel(app, action);
   AddDelete(app, action);
   AddDatasets(app, action);

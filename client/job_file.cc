@@ -298,7 +298,16 @@ absl::StatusOr<v1::JobSpec> LoadJobFile(const std::string& source,
                                         std::istream& standard_input) {
   ASSIGN_OR_RETURN(const std::string text, ReadJobText(source, standard_input));
   ASSIGN_OR_RETURN(v1::JobSpec spec, ParseJobText(text, source));
-  for (const std::string& setting : settings) RETURN_IF_ERROR(SetField(spec, setting));
+  for (const std::string& setting : settings) {
+    // A job of another kind is another file; choosing it would throw away what the file says.
+    const std::string replaced = ReplacedMember(spec, setting.substr(0, setting.find('=')));
+    if (replaced == "training" || replaced == "prediction") {
+      return absl::InvalidArgumentError(absl::StrCat("--set ", Escape(setting),
+                                                     ": the job file has a ", replaced,
+                                                     " block, and this would ", "throw it away"));
+    }
+    RETURN_IF_ERROR(SetField(spec, setting));
+  }
   if (const std::string path = FindBadText(spec, ""); !path.empty()) {
     return ReadError(source, path + ": is not UTF-8");
   }

@@ -39,6 +39,12 @@ absl::StatusOr<v1::JobSpec> LoadJob(Session& session, const JobOptions& options)
   return spec;
 }
 
+absl::Status RequireTraining(const v1::JobSpec& spec, const std::string& verb) {
+  if (!spec.has_prediction()) return absl::OkStatus();
+  return absl::InvalidArgumentError(verb + ": the job file has a prediction block, and " + verb +
+                                    " is of a training; queue the prediction with anneal submit");
+}
+
 void PrintWarnings(Session& session, const v1::CreateJobResponse& response) {
   for (const std::string& warning : response.warnings())
     session.err() << "warning: " << Escape(warning) << "\n";

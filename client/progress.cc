@@ -35,12 +35,15 @@ std::string MetricText(const v1::Metric& metric) {
   return Escape(metric.name()) + " " + FormatMetric(metric.value());
 }
 
-// `head`, then how far the batches are; shortened as ProgressLine promises.
-std::string LiveLine(const std::string& head, const v1::Progress& progress, const Style& style) {
+std::string BatchesText(const v1::Progress& progress) {
+  return std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
+}
+
+// `head`, then how far the batches are, `done` in words; shortened as ProgressLine promises.
+std::string LiveLine(const std::string& head, const std::string& done, const v1::Progress& progress,
+                     const Style& style) {
   const int columns = std::max(1, style.columns - 1);
   if (progress.epoch() == 0) return Shorten("loading data", columns, style);
-  const std::string batches =
-      std::to_string(progress.batch()) + "/" + std::to_string(progress.batches());
   std::vector<std::string> metrics;
   for (const v1::Metric& metric : OrderMetrics(progress.metrics()))
     metrics.push_back(MetricText(metric));
@@ -54,7 +57,7 @@ std::string LiveLine(const std::string& head, const v1::Progress& progress, cons
   const auto compose = [&](int bar_width, bool with_rate, size_t metric_count) {
     std::string line = head;
     if (bar_width > 0) line += " " + Bar(progress.batch(), progress.batches(), bar_width, style);
-    line += " " + batches;
+    line += " " + done;
     for (size_t i = 0; i < metric_count; ++i) line += "  " + metrics[i];
     if (with_rate && !rate.empty()) line += "  " + rate;
     if (!remaining.empty()) line += "  " + remaining;
@@ -113,11 +116,17 @@ std::string Bar(int64_t done, int64_t total, int width, const Style& style) {
 }
 
 std::string ProgressLine(const v1::Progress& progress, const Style& style) {
-  return LiveLine(EpochLabel(progress.epoch(), progress.epochs()), progress, style);
+  return LiveLine(EpochLabel(progress.epoch(), progress.epochs()), BatchesText(progress), progress,
+                  style);
 }
 
 std::string RangeTestProgressLine(const v1::Progress& progress, const Style& style) {
-  return LiveLine("range test", progress, style);
+  return LiveLine("range test", BatchesText(progress), progress, style);
+}
+
+std::string PredictionProgressLine(const v1::Progress& progress, const Style& style) {
+  return LiveLine("images", FormatCount(progress.batch()) + "/" + FormatCount(progress.batches()),
+                  progress, style);
 }
 
 std::string EpochLine(const v1::EpochMetrics& epoch, int64_t epochs) {

@@ -32,6 +32,10 @@ std::string ProgressLine(const v1::Progress& progress, const Style& style);
 // 512/1563  loss 1.7321  12,345/s  ETA 12.0 s".
 std::string RangeTestProgressLine(const v1::Progress& progress, const Style& style);
 
+// The same of a prediction, which has images and one pass over them: "images [████▍   ]
+// 2,560/10,000  accuracy 0.7321  12,345/s  ETA 12.0 s".
+std::string PredictionProgressLine(const v1::Progress& progress, const Style& style);
+
 // "epoch  3/30  loss 1.7321  accuracy 0.3812  val_loss 1.6500  val_accuracy 0.4102  14.2 s".
 // `epochs` as asked; 0: not known, then it is left out. No newline.
 std::string EpochLine(const v1::EpochMetrics& epoch, int64_t epochs);

@@ -98,6 +98,32 @@ bool IsWide(uint32_t c) {
 
 int Width(uint32_t c) { return IsCombining(c) ? 0 : IsWide(c) ? 2 : 1; }
 
+// Words in lines; `first` and `others` before them take equal columns.
+std::string Wrapped(const std::string& first, const std::string& others, const std::string& text,
+                    const Style& style) {
+  constexpr int kNarrowest = 40;
+  constexpr int kWidest = 100;
+  const int columns = std::clamp(style.columns, kNarrowest, kWidest);
+  std::string lines = first;
+  int width = DisplayWidth(first);
+  bool begins = true;  // a line, which has no word yet
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    const int word_width = DisplayWidth(word);
+    if (!begins && width + 1 + word_width > columns) {
+      lines += "\n" + others;
+      width = DisplayWidth(others);
+      begins = true;
+    }
+    lines += (begins ? "" : " ") + word;
+    width += (begins ? 0 : 1) + word_width;
+    begins = false;
+    begin = end + 1;
+  }
+  return lines + "\n";
+}
+
 }  // namespace
 
 std::string Paint(std::string_view text, Color color, const Style& style) {
@@ -160,6 +186,24 @@ std::string Shorten(std::string_view text, int columns, const Style& style) {
   return std::string(text.substr(0, bytes)) + (columns > 0 ? std::string(ellipsis) : "");
 }
 
+std::string PadLeft(std::string_view text, int columns) {
+  return std::string(static_cast<size_t>(std::max(0, columns - DisplayWidth(text))), ' ') +
+         std::string(text);
+}
+
+std::string PadRight(std::string_view text, int columns) {
+  return std::string(text) +
+         std::string(static_cast<size_t>(std::max(0, columns - DisplayWidth(text))), ' ');
+}
+
+std::string Paragraph(const std::string& text, const Style& style) {
+  return Wrapped("", "", text, style);
+}
+
+std::string ListItem(const std::string& text, const Style& style) {
+  return Wrapped("- ", "  ", text, style);
+}
+
 std::string FormatCount(int64_t count) {
   std::string digits = std::to_string(count);
   const size_t first = digits[0] == '-' ? 1 : 0;
@@ -207,6 +251,12 @@ std::string FormatExact(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   return Print("%.17g", value);
+}
+
+std::string FormatExactFloat(float value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return Print("%.9g", static_cast<double>(value));
 }
 
 std::string FormatShape(const std::vector<int64_t>& shape) {

@@ -37,6 +37,17 @@ int DisplayWidth(std::string_view text);
 // `text` cut to `columns`, the last of them an ellipsis where anything was cut.
 std::string Shorten(std::string_view text, int columns, const Style& style);
 
+// `text` (escaped before) filled with spaces to `columns`.
+std::string PadLeft(std::string_view text, int columns);
+std::string PadRight(std::string_view text, int columns);
+
+// `text` (escaped before) broken between words at style.columns (at least 40, at most 100). Lines
+// end in '\n'.
+std::string Paragraph(const std::string& text, const Style& style);
+
+// The same as a list's item: "- " before the first line, the others below the text.
+std::string ListItem(const std::string& text, const Style& style);
+
 // 1234567 -> "1,234,567"
 std::string FormatCount(int64_t count);
 
@@ -51,6 +62,9 @@ std::string FormatMetric(double value);
 
 // Enough digits (17) to read back the same double; "nan", "inf", "-inf".
 std::string FormatExact(double value);
+
+// Enough digits (9) to read back the same float; "nan", "inf", "-inf".
+std::string FormatExactFloat(float value);
 
 // {32, 32, 3} -> "32 x 32 x 3"; nothing -> "-"
 std::string FormatShape(const std::vector<int64_t>& shape);

@@ -14,8 +14,6 @@ namespace {
 using ComparedJob = v1::Comparison::ComparedJob;
 using Reach = v1::Comparison::Reach;
 
-constexpr int kWidestLine = 100;
-
 // "1.25", "12.3", "140"
 std::string FormatRatio(double ratio) {
   char text[32];
@@ -42,26 +40,6 @@ std::string JobNames(const std::vector<std::string>& ids) {
 const ComparedJob& FindJob(const v1::Comparison& comparison, std::string_view id) {
   return *std::find_if(comparison.jobs().begin(), comparison.jobs().end(),
                        [&](const ComparedJob& job) { return job.id() == id; });
-}
-
-// `sentence` as a list's item, words wrapped.
-std::string Item(const std::string& sentence, const Style& style) {
-  const int columns = std::clamp(style.columns, 40, kWidestLine);
-  std::string text = "-";
-  int width = 1;
-  for (size_t begin = 0; begin < sentence.size();) {
-    const size_t end = std::min(sentence.find(' ', begin), sentence.size());
-    const std::string word = sentence.substr(begin, end - begin);
-    const int word_width = DisplayWidth(word);
-    if (width > 1 && width + 1 + word_width > columns) {
-      text += "\n ";
-      width = 1;
-    }
-    text += " " + word;
-    width += 1 + word_width;
-    begin = end + 1;
-  }
-  return text + "\n";
 }
 
 std::string ModelSentence(const v1::Comparison& comparison) {
@@ -231,7 +209,7 @@ std::string VerdictText(const v1::Comparison& comparison, const Style& style) {
   }
   std::string text;
   for (const std::string& sentence : sentences) {
-    if (!sentence.empty()) text += Item(sentence, style);
+    if (!sentence.empty()) text += ListItem(sentence, style);
   }
   return text;
 }

@@ -5,6 +5,7 @@
 
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/job_text.h"
+#include "client/prediction_text.h"
 #include "client/progress.h"
 #include "client/range_test_text.h"
 #include "client/sweep_text.h"
@@ -62,7 +63,9 @@ class TextPrinter : public FollowSink {
       : session_(session),
         id_(id),
         epochs_(AskedEpochs(spec)),
-        is_range_test_(spec.has_lr_range_test()) {}
+        is_range_test_(spec.has_lr_range_test()),
+        is_prediction_(spec.has_prediction()),
+        has_dropout_(HasDropout(spec.prediction())) {}
   ~TextPrinter() override { ClearLive(); }
 
   void OnEvent(const v1::JobEvent& event) override {
@@ -75,6 +78,7 @@ class TextPrinter : public FollowSink {
         return Line(Paint("warning: " + Escape(event.warning()), Color::kYellow, session_.style()));
       case v1::JobEvent::kResult:
         if (is_range_test_) return;  // has no epochs and no metrics; the curve follows
+        if (is_prediction_) return Text(PredictionResultText(event.result(), has_dropout_));
         return Line(ResultLine(event.result()));
       case v1::JobEvent::kTrialEnd:
         FetchRanking(event.trial_end().job_id());
@@ -88,8 +92,9 @@ class TextPrinter : public FollowSink {
     if (!session_.environment().out_is_terminal) return;
     const Style style = session_.style();
     session_.out() << "\r"
-                   << (is_range_test_ ? RangeTestProgressLine(progress, style)
-                                      : ProgressLine(progress, style))
+                   << (is_range_test_   ? RangeTestProgressLine(progress, style)
+                       : is_prediction_ ? PredictionProgressLine(progress, style)
+                                        : ProgressLine(progress, style))
                    << "\x1b[K" << std::flush;
     live_ = true;
   }
@@ -128,15 +133,20 @@ class TextPrinter : public FollowSink {
     live_ = false;
   }
 
-  void Line(const std::string& text) {
+  void Line(const std::string& text) { Text(text + "\n"); }
+
+  // Whole lines.
+  void Text(const std::string& text) {
     ClearLive();
-    session_.out() << text << "\n" << std::flush;
+    session_.out() << text << std::flush;
   }
 
   Session& session_;
   const std::string id_;
   const int64_t epochs_;
   const bool is_range_test_;
+  const bool is_prediction_;
+  const bool has_dropout_;   // of a prediction
   v1::SweepResult ranking_;  // of a sweep, the newest fetched
   bool live_ = false;
 };
@@ -192,7 +202,11 @@ int FollowAndPrint(Session& session, const std::string& id, const v1::JobSpec& s
       session.out() << "\n" << text << std::flush;
     }
   }
-  return result.final.state() == v1::Job::SUCCEEDED ? kExitDone : kExitJobFailed;
+  if (result.final.state() != v1::Job::SUCCEEDED) return kExitJobFailed;
+  if (spec.has_prediction() && !session.json()) {
+    session.out() << "\n" << PredictionAdvice(session, id) << std::flush;
+  }
+  return kExitDone;
 }
 
 }  // namespace anneal::client

@@ -49,6 +49,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const DaemonConfig& confi
   daemon->engine_ = make_engine(daemon->datasets_, clock);
   Scheduler::Options options;
   options.workers = config.workers;
+  options.artifact_folder = config.data_dir + "/artifacts";
   daemon->scheduler_ = Scheduler::Create(*daemon->store_, *daemon->engine_, daemon->bus_,
                                          daemon->datasets_, clock, options);
   RETURN_IF_ERROR(daemon->scheduler_->Start());

@@ -22,11 +22,11 @@ int OpenFlags(Connection::Mode mode) {
          SQLITE_OPEN_NOMUTEX;
 }
 
-int CheckedSize(const std::string& value) {
-  if (value.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
+int CheckedSize(size_t bytes) {
+  if (bytes > static_cast<size_t>(std::numeric_limits<int>::max())) {
     throw SQLite::Exception("string or blob too big", SQLITE_TOOBIG);
   }
-  return static_cast<int>(value.size());
+  return static_cast<int>(bytes);
 }
 
 }  // namespace
@@ -116,13 +116,17 @@ Query& Query::Bind(double value) {
 }
 
 Query& Query::BindText(const std::string& value) {
-  CheckedSize(value);
+  CheckedSize(value.size());
   statement_.bindNoCopy(next_++, value);
   return *this;
 }
 
 Query& Query::BindBlob(const std::string& value) {
-  statement_.bindNoCopy(next_++, static_cast<const void*>(value.data()), CheckedSize(value));
+  return BindBlob(value.data(), value.size());
+}
+
+Query& Query::BindBlob(const void* data, size_t bytes) {
+  statement_.bindNoCopy(next_++, data, CheckedSize(bytes));
   return *this;
 }
 

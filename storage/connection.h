@@ -5,6 +5,7 @@
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,6 +76,7 @@ class Query {
   Query& Bind(double value);  // NaN is stored as NULL and -0.0 as 0.0: SQLite has neither
   Query& BindText(const std::string& value);  // not copied: must outlive the query
   Query& BindBlob(const std::string& value);  // not copied: must outlive the query
+  Query& BindBlob(const void* data, size_t bytes);  // the same
   Query& BindNull();
 
   // Executes a statement without rows. The number of rows changed, where it is an INSERT, UPDATE or

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "server/core/strings.h"
+#include "storage/checkpoint_rows.h"
 #include "storage/curve_rows.h"
 #include "storage/event_rows.h"
 #include "storage/reads.h"
@@ -135,8 +136,9 @@ JobId InsertJob(Connection& connection, const NewJob& job, int64_t now_us) {
         .Bind(now_us)
         .Bind(static_cast<int64_t>(job.kind))
         .BindNull()
-        .BindNull()
-        .Run();
+        .BindNull();
+    job.model_job_id == 0 ? insert.BindNull() : insert.Bind(job.model_job_id);
+    insert.Run();
   }
   const JobId id = connection.database().getLastInsertRowid();
   Query(connection, sql::kInsertSpec).Bind(id).BindBlob(job.spec).Run();
@@ -155,6 +157,7 @@ JobId InsertTrial(Connection& connection, const NewTrial& trial, JobId sweep_id,
       .Bind(static_cast<int64_t>(JobKind::kTraining))
       .Bind(sweep_id)
       .Bind(number)
+      .BindNull()
       .Run();
   const JobId id = connection.database().getLastInsertRowid();
   Query(connection, sql::kInsertSpec).Bind(id).BindBlob(trial.spec).Run();
@@ -182,6 +185,9 @@ absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, i
       created.trials = ReadTrialIds(connection, created.job.id);
       return created;
     }
+  }
+  if (job.model_job_id != 0 && !ReadState(connection, job.model_job_id)) {
+    return NoSuchJob(job.model_job_id);
   }
   created.created = true;
   const JobId id = InsertJob(connection, job, now_us);
@@ -229,17 +235,7 @@ absl::StatusOr<StartedAttempt> WriteAttempt(Connection& connection, JobId id,
 absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id,
                                                    int64_t attempt, const EpochRecord& record,
                                                    int64_t now_us) {
-  const std::optional<StateRow> row = ReadState(connection, id);
-  if (!row) return NoSuchJob(id);
-  if (!IsActive(row->state)) {
-    return absl::AbortedError(
-        absl::StrCat("job ", id, " is ", Name(row->state), " and takes no epochs"));
-  }
-  {
-    Query open(connection, sql::kOpenAttempt);
-    open.Bind(id);
-    if (!open.Step() || open.Int64(0) != attempt) return AttemptNotOpen(id, attempt);
-  }
+  RETURN_IF_ERROR(CheckAttemptOpen(connection, id, attempt));
   EpochRecord stored = record;
   stored.attempt = attempt;
   stored.time_us = now_us;
@@ -285,11 +281,16 @@ absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, Jo
     return absl::InternalError(
         absl::StrCat("job ", id, ": ", Name(end.to), " is no end and has no result"));
   }
+  if (end.checkpoint && end.to != JobState::kSucceeded) {
+    return absl::InternalError(
+        absl::StrCat("job ", id, ": ", Name(end.to), " is no success and has no final weights"));
+  }
   ASSIGN_OR_RETURN(JobEvent change, UpdateState(connection, id, end.from, end.to, end.stop_reason,
                                                 end.message, now_us));
   if (!CloseAttempt(connection, id, attempt, end.outcome, now_us))
     return AttemptNotOpen(id, attempt);
 
+  if (end.checkpoint) WriteCheckpoint(connection, id, *end.checkpoint, now_us);
   std::vector<JobEvent> events;
   if (end.result) events.push_back(WriteResult(connection, id, *end.result, now_us));
   events.push_back(std::move(change));
@@ -335,28 +336,6 @@ absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t
     changed.push_back(id);
   }
   return changed;
-}
-
-absl::Status EraseJob(Connection& connection, JobId id) {
-  const std::optional<StateRow> row = ReadState(connection, id);
-  if (!row) return NoSuchJob(id);
-  if (!IsTerminal(row->state)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("job ", id, " is ", Name(row->state),
-                     "; only a job that has ended can be deleted, cancel it first"));
-  }
-  {
-    Query relative(connection, sql::kUnendedRelative);
-    relative.Bind(id);
-    if (relative.Step()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("job ", relative.Int64(0), " of the same sweep as job ", id,
-                       " has not ended; a sweep is deleted when all its trials have ended, and a "
-                       "trial when its sweep has"));
-    }
-  }
-  Query(connection, sql::kDeleteJob).Bind(id).Run();
-  return absl::OkStatus();
 }
 
 }  // namespace anneal

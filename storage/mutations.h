@@ -35,6 +35,6 @@ absl::StatusOr<std::vector<JobEvent>> WriteTrialEnds(Connection& connection, Job
 absl::StatusOr<std::vector<JobEvent>> WriteTrialCancels(Connection& connection, JobId sweep_id,
                                                         int64_t now_us);
 absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us);
-absl::Status EraseJob(Connection& connection, JobId id);
+absl::StatusOr<std::vector<JobId>> EraseJob(Connection& connection, JobId id);
 
 }  // namespace anneal

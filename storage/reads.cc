@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/status_macros.h"
+#include "server/core/strings.h"
 #include "storage/curve_rows.h"
 #include "storage/event_rows.h"
 #include "storage/sql.h"
@@ -43,6 +44,7 @@ Job ReadJobRow(const Query& row) {
   if (const JobId sweep_id = row.Int64(12); sweep_id != 0) {  // NULL reads as 0
     job.trial = TrialPlace{sweep_id, row.Int64(13), {}};
   }
+  job.model_job_id = row.Int64(14);  // NULL reads as 0
   return job;
 }
 
@@ -122,6 +124,17 @@ std::optional<StateRow> ReadState(Connection& connection, JobId id) {
   return StateRow{static_cast<JobState>(query.Int64(0)), query.Int64(1)};
 }
 
+absl::Status CheckAttemptOpen(Connection& connection, JobId id, int64_t attempt) {
+  const std::optional<StateRow> row = ReadState(connection, id);
+  if (!row) return NoSuchJob(id);
+  Query open(connection, sql::kOpenAttempt);
+  open.Bind(id);
+  if (IsActive(row->state) && open.Step() && open.Int64(0) == attempt) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("attempt ", attempt, " of job ", id,
+                                         " is not running: the job is ",
+                                         ToAbsl(JobStateName(row->state))));
+}
+
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   Query query(connection, sql::kJob);
   query.Bind(id);
@@ -142,16 +155,32 @@ absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
 
 namespace {
 
+bool HasState(const JobQuery& query, JobState state) {
+  return query.states.empty() ||
+         std::find(query.states.begin(), query.states.end(), state) != query.states.end();
+}
+
 std::vector<Job> ReadTrialJobs(Connection& connection, const JobQuery& query, int64_t before) {
   const int64_t limit = query.states.empty() ? Limit(query.limit) : kMaxInt64;
   std::vector<Job> jobs;
   Query trials(connection, sql::kNewestTrials);
   trials.Bind(before).BindText(query.name_contains).Bind(limit).Bind(query.sweep_id);
   AppendJobs(trials, jobs);
-  if (!query.states.empty()) {
-    std::erase_if(jobs, [&](const Job& job) {
-      return std::find(query.states.begin(), query.states.end(), job.state) == query.states.end();
-    });
+  std::erase_if(jobs, [&](const Job& job) { return !HasState(query, job.state); });
+  return jobs;
+}
+
+// Stops where there are enough.
+std::vector<Job> ReadPredictionJobs(Connection& connection, const JobQuery& query,
+                                    int64_t before) {
+  std::vector<Job> jobs;
+  Query predictions(connection, sql::kNewestPredictions);
+  predictions.Bind(before).BindText(query.name_contains).Bind(query.model_job_id);
+  while (static_cast<int64_t>(jobs.size()) < Limit(query.limit) && predictions.Step()) {
+    Job job = ReadJobRow(predictions);
+    const bool is_of_sweep =
+        query.sweep_id == 0 || (job.trial && job.trial->sweep_id == query.sweep_id);
+    if (is_of_sweep && HasState(query, job.state)) jobs.push_back(std::move(job));
   }
   return jobs;
 }
@@ -178,7 +207,9 @@ std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query) {
   const int64_t before = query.before_id > 0 ? query.before_id : kMaxInt64;
   const int64_t limit = Limit(query.limit);
   std::vector<Job> jobs;
-  if (query.sweep_id != 0) {
+  if (query.model_job_id != 0) {
+    jobs = ReadPredictionJobs(connection, query, before);
+  } else if (query.sweep_id != 0) {
     jobs = ReadTrialJobs(connection, query, before);
   } else if (query.states.empty()) {
     Query all(connection, sql::kNewestJobs);

@@ -25,6 +25,9 @@ struct StateRow {
 // Nothing where there is no such job.
 std::optional<StateRow> ReadState(Connection& connection, JobId id);
 
+// NOT_FOUND. ABORTED: the job is not active, or `attempt` is not its open one.
+absl::Status CheckAttemptOpen(Connection& connection, JobId id, int64_t attempt);
+
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
 std::vector<Job> ReadQueued(Connection& connection);

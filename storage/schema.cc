@@ -6,6 +6,7 @@
 #include "server/core/status_macros.h"
 #include "storage/migrations/v1.h"
 #include "storage/migrations/v2.h"
+#include "storage/migrations/v3.h"
 
 namespace anneal {
 namespace {
@@ -37,7 +38,8 @@ absl::Status Apply(Connection& connection, const Migration& migration, int64_t n
 }  // namespace
 
 const std::vector<Migration>& Migrations() {
-  static const auto& migrations = *new std::vector<Migration>{{1, kMigrationV1}, {2, kMigrationV2}};
+  static const auto& migrations = *new std::vector<Migration>{
+      {1, kMigrationV1}, {2, kMigrationV2}, {3, kMigrationV3}};
   return migrations;
 }
 

@@ -1,5 +1,6 @@
 // Every statement that reads or writes jobs, in one place, so that a test can ask SQLite how it
-// would run them. Parameters are numbered in the order in which they are bound.
+// would run them (prediction_sql.h has those about predictions). Parameters are numbered in the
+// order in which they are bound.
 #pragma once
 
 namespace anneal::sql {
@@ -7,7 +8,7 @@ namespace anneal::sql {
 // What ReadJobRow() reads, in its order.
 #define ANNEAL_JOB_COLUMNS                                                                        \
   "id, name, state, stop_reason, message, priority, create_time_us, start_time_us, end_time_us, " \
-  "spec_sha256, attempt_count, kind, sweep_id, trial "
+  "spec_sha256, attempt_count, kind, sweep_id, trial, model_job_id "
 
 // --- reads ---
 
@@ -31,6 +32,10 @@ inline constexpr char kNewestTrials[] =
     "SELECT " ANNEAL_JOB_COLUMNS
     "FROM jobs INDEXED BY jobs_of_sweep WHERE sweep_id = ?4 AND id < ?1 "
     "AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC LIMIT ?3";
+inline constexpr char kNewestPredictions[] =
+    "SELECT " ANNEAL_JOB_COLUMNS
+    "FROM jobs INDEXED BY jobs_of_model WHERE model_job_id = ?3 AND id < ?1 "
+    "AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC";
 // 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take
 // jobs_by_state and sort.
 inline constexpr char kQueuedJobs[] =
@@ -106,6 +111,16 @@ inline constexpr char kUnendedRelative[] =
     "ON relative.id = job.sweep_id WHERE job.id = ?1 AND relative.state NOT IN (6, 7, 8) "
     "UNION ALL SELECT id FROM jobs WHERE sweep_id = ?1 AND state NOT IN (6, 7, 8) LIMIT 1";
 
+// A prediction by the training, or by a trial of the sweep, that has not ended.
+inline constexpr char kUnendedPrediction[] =
+    "SELECT id, model_job_id FROM jobs WHERE model_job_id = ?1 AND state NOT IN (6, 7, 8) "
+    "UNION ALL SELECT prediction.id, trial.id FROM jobs AS trial CROSS JOIN jobs AS prediction "
+    "ON prediction.model_job_id = trial.id "
+    "WHERE trial.sweep_id = ?1 AND prediction.state NOT IN (6, 7, 8) LIMIT 1";
+
+inline constexpr char kCheckpoint[] =
+    "SELECT file, epoch, bytes, sha256, description FROM checkpoints WHERE job_id = ?1";
+
 inline constexpr char kEvents[] =
     "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial "
     "FROM events "
@@ -116,7 +131,7 @@ inline constexpr char kLastSequence[] = "SELECT max(sequence) FROM events WHERE 
 
 inline constexpr char kInsertJob[] =
     "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, create_time_us, kind, "
-    "sweep_id, trial) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    "sweep_id, trial, model_job_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 inline constexpr char kInsertTrialSetting[] =
     "INSERT INTO trial_settings (job_id, position, path, value) VALUES (?1, ?2, ?3, ?4)";
 inline constexpr char kInsertSpec[] = "INSERT INTO specs (job_id, spec) VALUES (?1, ?2)";
@@ -140,6 +155,10 @@ inline constexpr char kInsertEpoch[] =
     "ON CONFLICT (job_id, epoch) DO NOTHING";
 inline constexpr char kInsertEpochMetric[] =
     "INSERT INTO epoch_metrics (job_id, epoch, metric, value) VALUES (?1, ?2, ?3, ?4)";
+
+inline constexpr char kInsertCheckpoint[] =
+    "INSERT INTO checkpoints (job_id, file, epoch, bytes, sha256, description, time_us) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 inline constexpr char kInsertResult[] =
     "INSERT INTO results (job_id, epochs, best_epoch, weights_sha256) VALUES (?1, ?2, ?3, ?4)";

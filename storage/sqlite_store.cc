@@ -7,10 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
+#include "storage/checkpoint_rows.h"
 #include "storage/connection.h"
 #include "storage/file_check.h"
 #include "storage/group_commit.h"
 #include "storage/mutations.h"
+#include "storage/prediction_query.h"
+#include "storage/prediction_rows.h"
 #include "storage/reader_pool.h"
 #include "storage/reads.h"
 #include "storage/schema.h"
@@ -29,6 +32,9 @@ absl::Status Configure(Connection& connection) {
     }
     database.exec("PRAGMA synchronous = FULL");  // every commit waits for the disk
     database.exec("PRAGMA foreign_keys = ON");
+    // Some builds of SQLite write zeros over every page that is freed: to delete the predictions of
+    // a million images would write 200 MB, on a disk that may be full, while all others wait.
+    database.exec("PRAGMA secure_delete = FAST");
     database.exec("PRAGMA journal_size_limit = 67108864");  // the log shrinks to this when it can
     return absl::OkStatus();
   });
@@ -147,8 +153,23 @@ absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted() {
       [&](Connection& connection, int64_t now_us) { return WriteRecovery(connection, now_us); });
 }
 
-absl::Status SqliteStore::DeleteJob(JobId id) {
-  return writer_->Run([&](Connection& connection) { return EraseJob(connection, id); });
+absl::StatusOr<int64_t> SqliteStore::BeginPredictions(JobId id, int64_t attempt,
+                                                      const PredictionSet& set) {
+  return Write<int64_t>([&](Connection& connection, int64_t) {
+    return WritePredictionSet(connection, id, attempt, set);
+  });
+}
+
+absl::Status SqliteStore::AppendPredictions(JobId id, int64_t attempt,
+                                            const PredictionChunk& chunk) {
+  return writer_->Run([&](Connection& connection) {
+    return WritePredictionChunk(connection, id, attempt, chunk);
+  });
+}
+
+absl::StatusOr<std::vector<JobId>> SqliteStore::DeleteJob(JobId id) {
+  return Write<std::vector<JobId>>(
+      [&](Connection& connection, int64_t) { return EraseJob(connection, id); });
 }
 
 absl::StatusOr<Job> SqliteStore::GetJob(JobId id) {
@@ -182,6 +203,26 @@ absl::StatusOr<std::vector<EpochRecord>> SqliteStore::ListEpochs(const EpochQuer
 absl::StatusOr<std::vector<LastEpoch>> SqliteStore::ListLastEpochs(const std::vector<JobId>& ids) {
   return Read<std::vector<LastEpoch>>(
       [&](Connection& connection) { return ReadLastEpochs(connection, ids); });
+}
+
+absl::StatusOr<CheckpointInfo> SqliteStore::GetCheckpoint(JobId id) {
+  return Read<CheckpointInfo>([&](Connection& connection) { return ReadCheckpoint(connection, id); });
+}
+
+absl::StatusOr<PredictionSet> SqliteStore::GetPredictionSet(JobId id) {
+  return Read<PredictionSet>(
+      [&](Connection& connection) { return ReadPredictionSet(connection, id); });
+}
+
+absl::StatusOr<PredictionPage> SqliteStore::ListPredictions(const PredictionQuery& query) {
+  return Read<PredictionPage>(
+      [&](Connection& connection) { return ReadPredictionPage(connection, query); });
+}
+
+absl::Status SqliteStore::ReadPredictions(
+    JobId id, const std::function<absl::Status(const PredictionChunk&)>& visit) {
+  return readers_->Read(
+      [&](Connection& connection) { return ReadPredictionChunks(connection, id, visit); });
 }
 
 absl::StatusOr<std::vector<JobEvent>> SqliteStore::ListEvents(JobId id, int64_t after_sequence,

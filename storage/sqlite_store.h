@@ -61,7 +61,10 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override;
-  absl::Status DeleteJob(JobId id) override;
+  absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
+                                           const PredictionSet& set) override;
+  absl::Status AppendPredictions(JobId id, int64_t attempt, const PredictionChunk& chunk) override;
+  absl::StatusOr<std::vector<JobId>> DeleteJob(JobId id) override;
 
   absl::StatusOr<Job> GetJob(JobId id) override;
   absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) override;
@@ -70,6 +73,11 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<JobId>> ListOpenSweeps() override;
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override;
   absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override;
+  absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) override;
+  absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override;
+  absl::StatusOr<PredictionPage> ListPredictions(const PredictionQuery& query) override;
+  absl::Status ReadPredictions(
+      JobId id, const std::function<absl::Status(const PredictionChunk&)>& visit) override;
   absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,
                                                    int64_t limit) override;
 

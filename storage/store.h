@@ -1,4 +1,4 @@
-// What the daemon remembers: jobs, attempts, epochs, events.
+// What the daemon remembers: jobs, attempts, epochs, events, checkpoints, predictions.
 //
 // Promises of every implementation:
 //  - A call that returned OK is durable: it survives kill -9 and power loss.
@@ -12,14 +12,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/core/checkpoint_info.h"
 #include "server/core/job.h"
 #include "server/core/metrics.h"
+#include "server/core/prediction.h"
+#include "server/core/prediction_filter.h"
 
 namespace anneal {
 
@@ -40,6 +44,7 @@ struct NewJob {
   std::string request_id;   // "": none
   std::vector<std::string> warnings;  // become Warning events after the first
   std::vector<NewTrial> trials;       // of a sweep, in order; they get the sweep's priority
+  JobId model_job_id = 0;             // of a prediction: the training that it is of
 };
 
 struct CreatedJob {
@@ -63,6 +68,7 @@ struct AttemptEnd {
   std::string message;
   std::string outcome;  // "SUCCEEDED", "FAILED", "CANCELLED", "INTERRUPTED"
   std::optional<TrainingResult> result;  // only where `to` is terminal
+  std::optional<CheckpointInfo> checkpoint{};  // the final weights, already on disk; only where `to` is SUCCEEDED
 };
 
 struct JobQuery {
@@ -71,6 +77,7 @@ struct JobQuery {
   JobId before_id = 0;           // only ids below; 0: from the newest
   int64_t limit = 50;
   JobId sweep_id = 0;  // only this sweep's trials; 0: all
+  JobId model_job_id = 0;  // only predictions by this training; 0: all
 };
 
 struct EpochQuery {
@@ -105,6 +112,36 @@ struct TrialRow {
   int64_t best_epoch = 0;      // the first epoch that has it
 };
 
+// What a list of predictions is sorted by; equals by image, ascending. NaN comes after all numbers,
+// whether ascending or descending.
+struct PredictionOrder {
+  enum class By { kImage, kFact, kMeasure };
+  By by = By::kImage;
+  size_t column = 0;  // which ImageFact or Measure
+  bool descending = false;
+};
+
+// Where a list of predictions goes on: after this one.
+struct PredictionCursor {
+  double value = 0;  // of what it is sorted by; ignored where that is the image
+  int64_t image = 0;
+};
+
+struct PredictionQuery {
+  JobId job_id = 0;
+  PredictionFilter filter{};
+  PredictionOrder order{};
+  std::optional<PredictionCursor> after{};
+  int64_t limit = 50;
+  bool sample_probabilities = false;  // with those of every sample, where they are stored
+};
+
+struct PredictionPage {
+  std::vector<PredictionRow> rows;  // at most `limit`
+  int64_t total = 0;                // images that match, on all pages
+  bool more = false;                // there are rows after these
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -112,7 +149,8 @@ class Store {
   // --- mutations ---
 
   // QUEUED, and of a sweep all its trials too: all or nothing. With a request_id seen before: the
-  // job made then. ALREADY_EXISTS: that id was used for another spec.
+  // job made then. ALREADY_EXISTS: that id was used for another spec. NOT_FOUND: there is no job
+  // `model_job_id` any more.
   virtual absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) = 0;
 
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.
@@ -127,9 +165,11 @@ class Store {
   // NOT_FOUND.
   virtual absl::StatusOr<JobEvent> AppendWarning(JobId id, const std::string& text) = 0;
 
-  // Ends the attempt and changes the state; a result becomes an event before that of the state.
+  // Ends the attempt and changes the state; a result becomes an event before that of the state, and
+  // a checkpoint the job's final weights.
   // ABORTED: the state is not `end.from`, or `attempt` is not the open one. NOT_FOUND. INTERNAL: no
-  // transition leads from `end.from` to `end.to`, or it does not leave the active states.
+  // transition leads from `end.from` to `end.to`, it does not leave the active states, or the end
+  // is none that has such a result or checkpoint.
   virtual absl::StatusOr<std::vector<JobEvent>> EndAttempt(JobId id, int64_t attempt,
                                                            const AttemptEnd& end) = 0;
 
@@ -155,9 +195,26 @@ class Store {
   // changed.
   virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted() = 0;
 
-  // With all its rows, a sweep with its trials. FAILED_PRECONDITION: the job has not ended; it is a
-  // sweep one of whose trials has not, or a trial whose sweep has not. NOT_FOUND.
-  virtual absl::Status DeleteJob(JobId id) = 0;
+  // Begins the predictions of a prediction job, or finds those that an earlier attempt has begun:
+  // returns how many images are stored (`set.stored` is ignored). The job must be active and
+  // `attempt` its open one, else ABORTED. FAILED_PRECONDITION: an earlier attempt has begun other
+  // ones. NOT_FOUND.
+  virtual absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
+                                                   const PredictionSet& set) = 0;
+
+  // Stores the next images; OK and nothing is written where they are stored already. No event tells
+  // of it. The job must be active and `attempt` its open one, else ABORTED. NOT_FOUND. INTERNAL:
+  // BeginPredictions was not called, the chunk does not follow what is stored, goes beyond what was
+  // asked, or its vectors do not have the sizes that the set gives them. INVALID_ARGUMENT: one of
+  // them has more than 999,999,000 bytes: fewer images make a smaller one.
+  virtual absl::Status AppendPredictions(JobId id, int64_t attempt,
+                                         const PredictionChunk& chunk) = 0;
+
+  // With all its rows, a sweep with its trials. Returns the jobs that are gone: their files can be
+  // removed. FAILED_PRECONDITION: the job has not ended; it is a sweep one of whose trials has not,
+  // a trial whose sweep has not, or a training (a trial of this sweep too) while a prediction by it
+  // has not. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<JobId>> DeleteJob(JobId id) = 0;
 
   // --- reads ---
 
@@ -182,6 +239,22 @@ class Store {
 
   // By job id. Ids without an epoch, or without a job, are left out.
   virtual absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) = 0;
+
+  // The job's final weights. NOT_FOUND: no such job, or it has none.
+  virtual absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) = 0;
+
+  // NOT_FOUND: no such job, or it has begun no predictions.
+  virtual absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) = 0;
+
+  // The images that match, in order. Reads columns, a chunk at a time: memory does not grow with
+  // what is stored. NOT_FOUND as GetPredictionSet.
+  virtual absl::StatusOr<PredictionPage> ListPredictions(const PredictionQuery& query) = 0;
+
+  // Calls `visit` with every chunk in order, as of one moment, without deviations and samples (the
+  // vectors are empty). An error of `visit`, which must not call this store, ends it and is
+  // returned. NOT_FOUND as GetPredictionSet.
+  virtual absl::Status ReadPredictions(
+      JobId id, const std::function<absl::Status(const PredictionChunk&)>& visit) = 0;
 
   // Events with sequence > `after_sequence`, in order, at most `limit`. NOT_FOUND where there is no such job.
   virtual absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,

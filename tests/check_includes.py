@@ -17,7 +17,7 @@ LAYERS = {
     PROTO: ({"server/core", PROTO}, {"absl", "protobuf"}),
     "storage": ({"server/core", "storage"}, {"absl", "sqlite"}),
     "server/engine": ({"server/core", "server/data", "server/spec", "server/engine", PROTO},
-                      {"absl", "protobuf", "torch", "dnnl", "openssl"}),
+                      {"absl", "protobuf", "torch", "dnnl", "openssl", "json"}),
     "server/scheduler": ({"server/core", "server/spec", "server/scheduler", "storage/store.h",
                           "server/engine/engine.h", PROTO}, {"absl", "protobuf"}),
     "server/rpc": ({"server/core", "server/spec", "server/data", "server/scheduler", "server/rpc",

@@ -95,6 +95,10 @@ int RunCompare(Session& session, const Options& options) {
         session.Call(&v1::JobService::Stub::GetJob, get, &jobs.emplace_back());
     if (!status.ok()) return session.Fail(status);
     request.add_job_ids(get.id());
+    if (jobs.back().spec().has_prediction()) {
+      session.err() << "job " << get.id() << " is a prediction, which has no epochs: "
+                    << session.CommandLine("uncertainty " + get.id()) << "\n";
+    }
   }
   std::vector<std::string> charts;
   for (const std::string& metric : Distinct(options.metrics)) charts.push_back(Escape(metric));

@@ -17,6 +17,7 @@ struct Options {
   std::vector<std::string> states;
   std::string filter;
   std::string sweep;
+  std::string model;
   int64_t limit = 50;
 };
 
@@ -52,10 +53,14 @@ std::string RunTime(const v1::Job& job, int64_t now_us) {
   return FormatDuration(end_us - TimestampUs(job.start_time()));
 }
 
-// "3/30", or "3" where it is not said how many were asked.
-std::string EpochText(const v1::Job& job) {
+// "3/30", or "3" where it is not said how many were asked; of a prediction "512/10,000 images".
+std::string ProgressText(const v1::Job& job) {
   if (job.kind() == v1::Job::LR_RANGE_TEST) return "";
   const v1::Progress& progress = job.progress();
+  if (job.kind() == v1::Job::PREDICTION) {
+    if (progress.batches() == 0) return "";
+    return FormatCount(progress.batch()) + "/" + FormatCount(progress.batches()) + " images";
+  }
   if (progress.epochs() == 0) return progress.epoch() > 0 ? std::to_string(progress.epoch()) : "";
   return std::to_string(progress.epoch()) + "/" + std::to_string(progress.epochs());
 }
@@ -72,10 +77,11 @@ std::string StateText(const v1::Job& job) {
   return state;
 }
 
-// "sweep", "trial of 7", "lr range test"
+// "sweep", "trial of 7", "lr range test", "prediction"
 std::string KindText(const v1::Job& job) {
   if (job.has_trial()) return "trial of " + job.trial().sweep_id();
   if (job.kind() == v1::Job::LR_RANGE_TEST) return "lr range test";
+  if (job.kind() == v1::Job::PREDICTION) return "prediction";
   return job.kind() == v1::Job::SWEEP ? "sweep" : "";
 }
 
@@ -90,12 +96,15 @@ void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
                                     [](const v1::Job& job) { return job.has_progress(); });
   const bool kinds = std::any_of(answer.jobs().begin(), answer.jobs().end(),
                                  [](const v1::Job& job) { return !KindText(job).empty(); });
+  const bool images = std::any_of(answer.jobs().begin(), answer.jobs().end(), [](const auto& job) {
+    return job.kind() == v1::Job::PREDICTION && job.has_progress();
+  });
   Table table;
   table.AddColumn("ID", Table::Align::kRight);
   table.AddColumn("NAME");
   if (kinds) table.AddColumn("KIND");
   table.AddColumn("STATE");
-  if (progress) table.AddColumn("EPOCH", Table::Align::kRight);
+  if (progress) table.AddColumn(images ? "PROGRESS" : "EPOCH", Table::Align::kRight);
   if (progress) table.AddColumn("METRIC");
   table.AddColumn("CREATED");
   table.AddColumn("RAN", Table::Align::kRight);
@@ -105,7 +114,7 @@ void PrintJobs(Session& session, const v1::ListJobsResponse& answer) {
     row.emplace_back(Shorten(Escape(job.name()), kNameColumns, style));
     if (kinds) row.emplace_back(KindText(job));
     row.emplace_back(StateText(job), StateColor(job.state()));
-    if (progress) row.emplace_back(EpochText(job));
+    if (progress) row.emplace_back(ProgressText(job));
     if (progress) row.emplace_back(BestKnownMetric(job));
     row.emplace_back(FormatTime(job.create_time()));
     row.emplace_back(RunTime(job, now_us));
@@ -125,6 +134,7 @@ int RunJobs(Session& session, const Options& options) {
     return session.UsageError(absl::InvalidArgumentError("--filter: is not UTF-8"));
   request.set_name_contains(options.filter);
   request.set_sweep_id(Escape(options.sweep));
+  request.set_model_job_id(Escape(options.model));
 
   v1::ListJobsResponse jobs;
   while (options.limit == 0 || jobs.jobs_size() < options.limit) {
@@ -167,6 +177,8 @@ void AddJobs(CLI::App& app, Action& action) {
       ->add_option("--filter", options->filter, "Only jobs whose name contains this (case matters)")
       ->type_name("TEXT");
   command->add_option("--sweep", options->sweep, "Only the trials of this sweep")->type_name("JOB");
+  command->add_option("--model", options->model, "Only the predictions by this training")
+      ->type_name("JOB");
   command->add_option("--limit", options->limit, "At most so many (default 50; 0: all)")
       ->type_name("N")
       ->check([](const std::string& given) {
@@ -176,7 +188,7 @@ void AddJobs(CLI::App& app, Action& action) {
       });
   command->footer(
       "Examples:\n  anneal jobs --state running,queued\n  anneal jobs --filter cnn --limit 5 "
-      "--output json\n  anneal jobs --sweep 7 --limit 0");
+      "--output json\n  anneal jobs --sweep 7 --limit 0\n  anneal jobs --model 7");
 }
 
 }  // namespace anneal::client

@@ -105,6 +105,8 @@ int RunLrFind(Session& session, const Options& options) {
   }
   absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
+  if (const absl::Status trains = RequireTraining(*spec, "lr-find"); !trains.ok())
+    return session.UsageError(trains);
   if (const absl::Status applied = ApplyRangeTest(options, *spec); !applied.ok())
     return session.UsageError(applied);
   if (options.detach || (format == "table" && !session.json())) {

@@ -122,6 +122,10 @@ void PrintJobsWithoutEpochs(Session& session, const v1::ListEpochMetricsRequest&
     } else if (job.spec().has_lr_range_test()) {
       session.out() << "job " << id << " is a learning-rate range test: "
                     << session.CommandLine("lr-find --job " + id) << "\n";
+    } else if (job.spec().has_prediction()) {
+      session.out() << "job " << id
+                    << " is a prediction: " << session.CommandLine("uncertainty " + id) << ", "
+                    << session.CommandLine("predictions " + id) << "\n";
     }
   }
 }

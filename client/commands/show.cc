@@ -1,6 +1,7 @@
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
 #include "client/job_text.h"
+#include "client/prediction_text.h"
 #include "client/progress.h"
 #include "client/range_test_text.h"
 #include "client/sweep_text.h"
@@ -53,6 +54,47 @@ void PrintAttempts(Session& session, const v1::Job& job) {
   session.out() << table.ToString(session.style());
 }
 
+// How far the job is, and what was measured of it last. Of a prediction the rest tells of the
+// images.
+void AddProgressRows(const v1::Job& job, Table& table) {
+  const v1::Progress& progress = job.progress();
+  std::string remaining;
+  if (progress.remaining_us() > 0)
+    remaining = "about " + FormatDuration(progress.remaining_us()) + " to go";
+  if (job.spec().has_prediction()) {
+    if (!remaining.empty()) table.AddRow({"time", remaining});
+    if (job.has_result()) return;  // has the same metrics, of all images
+  } else if (job.spec().has_lr_range_test()) {
+    if (progress.batches() > 0) {
+      table.AddRow(
+          {"step", std::to_string(progress.batch()) + " of " + std::to_string(progress.batches())});
+    }
+  } else if (progress.epochs() > 0) {
+    std::string text =
+        std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
+    if (progress.batches() > 0 && !IsTerminal(job.state())) {
+      text += ", batch " + std::to_string(progress.batch()) + " of " +
+              std::to_string(progress.batches());
+    }
+    if (!remaining.empty()) text += ", " + remaining;
+    table.AddRow({"epoch", text});
+  }
+  for (const v1::Metric& metric : OrderMetrics(progress.metrics())) {
+    table.AddRow({metric.name(), FormatMetric(metric.value())});
+  }
+}
+
+void AddResultRows(const v1::Job& job, Table& table) {
+  const v1::TrainingResult& result = job.result();
+  if (job.spec().has_prediction()) return AddPredictionMetricRows(result, table);
+  for (const v1::Metric& metric : OrderMetrics(result.metrics())) {
+    table.AddRow({metric.name(), FormatMetric(metric.value())});
+  }
+  if (result.best_epoch() > 0) table.AddRow({"best epoch", std::to_string(result.best_epoch())});
+  if (!result.weights_sha256().empty())
+    table.AddRow({"weights", "sha256 " + result.weights_sha256()});
+}
+
 void PrintJob(Session& session, const v1::Job& job) {
   const Style style = session.style();
   Table table;
@@ -60,8 +102,8 @@ void PrintJob(Session& session, const v1::Job& job) {
   table.AddColumn("");
   table.AddRow({"job", job.id()});
   table.AddRow({"name", job.name()});
-  const bool is_range_test = job.spec().has_lr_range_test();
-  if (is_range_test) table.AddRow({"kind", "learning-rate range test"});
+  if (job.spec().has_lr_range_test()) table.AddRow({"kind", "learning-rate range test"});
+  if (job.spec().has_prediction()) table.AddRow({"kind", "prediction"});
   std::string state = StateName(job.state());
   if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED)
     state += " (" + StopReasonName(job.stop_reason()) + ")";
@@ -81,34 +123,13 @@ void PrintJob(Session& session, const v1::Job& job) {
       table.AddRow({"", setting.path() + "=" + setting.value()});
   }
   if (job.has_sweep_result()) table.AddRow({"trials", EndedText(job.sweep_result())});
-  const v1::Progress& progress = job.progress();
-  if (is_range_test) {
-    if (progress.batches() > 0) {
-      table.AddRow(
-          {"step", std::to_string(progress.batch()) + " of " + std::to_string(progress.batches())});
-    }
-  } else if (progress.epochs() > 0) {
-    std::string text =
-        std::to_string(progress.epoch()) + " of " + std::to_string(progress.epochs());
-    if (progress.batches() > 0 && !IsTerminal(job.state())) {
-      text += ", batch " + std::to_string(progress.batch()) + " of " +
-              std::to_string(progress.batches());
-    }
-    if (progress.remaining_us() > 0)
-      text += ", about " + FormatDuration(progress.remaining_us()) + " to go";
-    table.AddRow({"epoch", text});
-  }
-  for (const v1::Metric& metric : OrderMetrics(progress.metrics())) {
-    table.AddRow({metric.name(), FormatMetric(metric.value())});
-  }
-  if (job.has_result()) {
-    for (const v1::Metric& metric : OrderMetrics(job.result().metrics())) {
-      table.AddRow({metric.name(), FormatMetric(metric.value())});
-    }
-    if (job.result().best_epoch() > 0)
-      table.AddRow({"best epoch", std::to_string(job.result().best_epoch())});
-    if (!job.result().weights_sha256().empty())
-      table.AddRow({"weights", "sha256 " + job.result().weights_sha256()});
+  if (job.spec().has_prediction()) AddPredictionRows(job, table);
+  AddProgressRows(job, table);
+  if (job.has_result()) AddResultRows(job, table);
+  if (job.has_checkpoint()) {
+    table.AddRow({"checkpoint", "epoch " + std::to_string(job.checkpoint().epoch()) + ", " +
+                                    FormatBytes(job.checkpoint().bytes()) + ", sha256 " +
+                                    job.checkpoint().sha256()});
   }
   if (!job.spec_sha256().empty()) table.AddRow({"spec", "sha256 " + job.spec_sha256()});
   session.out() << table.ToString(style);
@@ -123,6 +144,7 @@ void PrintJob(Session& session, const v1::Job& job) {
                   << RangeTestAdvice(session.CommandLine("submit FILE --lr-from " + job.id()),
                                      job.lr_range_test_result());
   }
+  if (job.prediction().stored() > 0) session.out() << "\n" << PredictionAdvice(session, job.id());
 }
 
 int RunShow(Session& session, const Options& options) {

@@ -17,6 +17,8 @@ struct Options {
 int RunSweep(Session& session, const Options& options) {
   absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
+  if (const absl::Status trains = RequireTraining(*spec, "sweep"); !trains.ok())
+    return session.UsageError(trains);
   if (const absl::Status applied = ApplySweepOptions(options.sweep, *spec); !applied.ok())
     return session.UsageError(applied);
   const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);

@@ -4,6 +4,7 @@
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/commands/commands.h"
 #include "client/job_options.h"
+#include "client/prediction_text.h"
 #include "client/range_test_job.h"
 #include "client/sweep_text.h"
 
@@ -58,13 +59,27 @@ void PrintTrials(Session& session, const google::protobuf::RepeatedPtrField<v1::
   if (trials.size() > kShown) session.out() << "...\n";
 }
 
+// What the daemon made out of it; else what the file says.
+void PrintPrediction(Session& session, const v1::JobSpec& spec,
+                     const v1::CreateJobResponse& response) {
+  v1::Job job;
+  *job.mutable_spec() = spec;
+  if (response.job().has_prediction()) *job.mutable_prediction() = response.job().prediction();
+  Table table;
+  table.AddColumn("");
+  table.AddColumn("");
+  table.AddRow({"kind", "prediction"});
+  AddPredictionRows(job, table);
+  session.out() << table.ToString(session.style());
+}
+
 int RunValidate(Session& session, const Options& options) {
   absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
   const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);
   if (code != kExitDone) return code;
   v1::CreateJobRequest request;
-  *request.mutable_spec() = *std::move(spec);
+  *request.mutable_spec() = *spec;
   request.set_validate_only(true);
   v1::CreateJobResponse response;
   const grpc::Status status = session.Call(&v1::JobService::Stub::CreateJob, request, &response);
@@ -73,7 +88,11 @@ int RunValidate(Session& session, const Options& options) {
     session.PrintJson(response);
     return kExitDone;
   }
-  PrintSummary(session, response.summary());
+  if (spec->has_prediction()) PrintPrediction(session, *spec, response);
+  if (response.has_summary() || !spec->has_prediction()) {
+    if (spec->has_prediction()) session.out() << "\n";
+    PrintSummary(session, response.summary());
+  }
   if (!response.trials().empty()) PrintTrials(session, response.trials());
   session.out() << std::flush;
   PrintWarnings(session, response);

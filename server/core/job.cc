@@ -1,5 +1,7 @@
 #include "server/core/job.h"
 
+#include <limits>
+
 #include "absl/strings/match.h"
 #include "server/core/strings.h"
 
@@ -114,6 +116,18 @@ std::optional<JobState> ParseJobState(std::string_view name) {
 bool IsLast(const JobEvent& event) {
   const auto* change = std::get_if<JobEvent::StateChange>(&event.what);
   return change != nullptr && IsTerminal(change->state);
+}
+
+std::optional<JobId> ParseJobId(std::string_view text) {
+  if (text.empty() || text[0] == '0') return std::nullopt;
+  JobId id = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    const int digit = c - '0';
+    if (id > (std::numeric_limits<JobId>::max() - digit) / 10) return std::nullopt;
+    id = id * 10 + digit;
+  }
+  return id;
 }
 
 }  // namespace anneal

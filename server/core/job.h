@@ -48,6 +48,7 @@ enum class JobKind : int {
   kTraining = 1,  // a sweep's trial too
   kSweep = 2,     // the parent of trials; no worker takes it
   kLearningRateRangeTest = 3,
+  kPrediction = 4,
 };
 
 enum class JobTransition : int {
@@ -95,6 +96,10 @@ std::string_view JobStateName(JobState state);
 std::string_view StopReasonName(StopReason reason);
 std::optional<JobState> ParseJobState(std::string_view name);  // any case
 
+// A job id as job files and the API write it: decimal, from 1, no sign, no leading zeros. Nothing
+// for any other text.
+std::optional<JobId> ParseJobId(std::string_view text);
+
 // One run of a job on a worker.
 struct Attempt {
   int64_t number = 0;  // from 1
@@ -136,6 +141,7 @@ struct Job {
   std::string spec_sha256;  // of `spec`, hex
   int64_t attempt_count = 0;
   std::optional<TrialPlace> trial;       // of a sweep's trial
+  JobId model_job_id = 0;  // of a prediction: the training whose weights predict; 0 otherwise
   std::vector<Attempt> attempts;         // empty in lists
   std::optional<TrainingResult> result;  // empty in lists, and where there is none
 };

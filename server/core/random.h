@@ -25,6 +25,7 @@ enum class RandomPurpose : uint32_t {
   kNoise = 5,         // layer: index of the layer; position: step
   kAugmentation = 6,  // layer: index of the input step; position: step of the training
   kSweep = 7,         // layer: index of the parameter; position: index of the trial
+  kMonteCarlo = 8,    // layer: index of the layer; position: image * 2^32 + sample
 };
 
 struct RandomStream {

@@ -8,15 +8,28 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/core/checkpoint_info.h"
 #include "server/core/clock.h"
 #include "server/core/job.h"
 #include "server/core/metrics.h"
+#include "server/core/prediction.h"
 #include "server/core/progress.h"
 
 namespace anneal {
 
 class DatasetRegistry;
+class ValidatedPrediction;
 class ValidatedSpec;
+
+// The weights that a training ends with, ready to be written.
+class FinalWeights {
+ public:
+  virtual ~FinalWeights() = default;
+
+  // Writes them, with what is needed to use them, to the file `path`, which is durable when this
+  // returns; as often as asked. `file` in what is returned is empty. Errors of DurableFile.
+  virtual absl::StatusOr<CheckpointInfo> Write(const std::string& path) const = 0;
+};
 
 // Told by the training thread what it has measured.
 class TrainingObserver {
@@ -27,11 +40,25 @@ class TrainingObserver {
   // StopReason::kStorage.
   virtual absl::Status OnEpoch(const EpochRecord& record) = 0;
 
+  // The training has succeeded. Returns when the weights are durable; an error ends the training
+  // with StopReason::kStorage. `weights` is valid during the call.
+  virtual absl::Status OnFinalWeights(const FinalWeights& weights) = 0;
+
   // Something a person should know that does not end the training.
   virtual void OnWarning(const std::string& text) = 0;
 };
 
-// How a training ended, other than by a stop request.
+// Told by the predicting thread what it has computed.
+class PredictionObserver {
+ public:
+  virtual ~PredictionObserver() = default;
+
+  // The next images. Returns when they are durable; an error ends the prediction with
+  // StopReason::kStorage.
+  virtual absl::Status OnChunk(const PredictionChunk& chunk) = 0;
+};
+
+// How a training or a prediction (which has no result) ended, other than by a stop request.
 struct TrainingOutcome {
   StopReason stop_reason = StopReason::kCompleted;
   std::string message;  // a sentence; may be empty for kCompleted
@@ -43,7 +70,7 @@ struct TrainingOutcome {
   }
 };
 
-// Thread-safe: any number of trainings at once, each on the thread that calls.
+// Thread-safe: any number of trainings and predictions at once, each on the thread that calls.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -67,6 +94,16 @@ class Engine {
   virtual absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
                                                 TrainingObserver& observer,
                                                 ProgressCell& progress) = 0;
+
+  // Predicts the images of prediction.set() after the first `stored`, which an earlier attempt has
+  // done, with the weights in the file `checkpoint_path`, on the caller's thread. A file that is
+  // not, bit for bit, what prediction.checkpoint() says is StopReason::kInvalidData. Otherwise as
+  // Train; `stop` is looked at after every few hundred passes of an image through the network.
+  virtual absl::StatusOr<TrainingOutcome> Predict(const ValidatedPrediction& prediction,
+                                                  const std::string& checkpoint_path,
+                                                  int64_t stored, std::stop_token stop,
+                                                  PredictionObserver& observer,
+                                                  ProgressCell& progress) = 0;
 };
 
 // The engine on LibTorch. `datasets` and `clock` must outlive it.

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/core/status_macros.h"
 #include "server/engine/feature_selection.h"
 #include "server/engine/input_stages.h"
 
@@ -28,10 +30,6 @@ at::Tensor ToTensor(const std::vector<double>& values) {
 struct Affine {
   std::vector<double> scale = {1.0};
   std::vector<double> shift = {0.0};
-
-  bool is_identity() const {
-    return scale == std::vector<double>{1.0} && shift == std::vector<double>{0.0};
-  }
 
   void Spread(size_t features) {
     scale.resize(features, scale[0]);
@@ -126,6 +124,35 @@ void Standardize(const Moments& moments, Affine& affine) {
   }
 }
 
+bool IsAffine(const v1::InputStep& step) {
+  return step.has_rescale() || step.has_standardize() || step.has_standardize_per_channel();
+}
+
+// The stage of a step that fits nothing; null for the others.
+std::shared_ptr<const InputPreparation::Stage> MakeStage(const v1::InputStep& step,
+                                                         uint32_t index) {
+  switch (step.kind_case()) {
+    case v1::InputStep::kL2Normalize:
+      return MakeL2NormalizeStage(step.l2_normalize().axis());
+    case v1::InputStep::kRandomFlip:
+      return MakeRandomFlipStage(index);
+    case v1::InputStep::kRandomTranslation:
+      return MakeRandomTranslationStage(step.random_translation().height_factor(),
+                                        step.random_translation().width_factor(), index);
+    case v1::InputStep::kRescale:
+    case v1::InputStep::kStandardize:
+    case v1::InputStep::kStandardizePerChannel:
+    case v1::InputStep::kSelectFeatures:
+    case v1::InputStep::KIND_NOT_SET:
+      break;
+  }
+  return nullptr;
+}
+
+std::string StageName(size_t number, const std::string& tensor) {
+  return absl::StrCat("stages/", number, "/", tensor);
+}
+
 }  // namespace
 
 InputPreparation InputPreparation::Fit(
@@ -136,6 +163,7 @@ InputPreparation InputPreparation::Fit(
   fitted.features_ = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
   std::vector<int64_t> shape_here = shape;  // of a sample, after the steps so far
   Affine affine;                            // not yet part of `fitted`
+  bool pending = false;                     // steps have gone into it
   bool gathered = false;                    // the affine map of the gathering is settled
 
   // Settles the affine map so far, because a step follows that is not affine.
@@ -147,10 +175,11 @@ InputPreparation InputPreparation::Fit(
       fitted.scale_ = ToTensor(affine.scale);
       fitted.shift_ = ToTensor(affine.shift);
       gathered = true;
-    } else if (!affine.is_identity()) {
+    } else if (pending) {
       stages().push_back(MakeAffineStage(ToTensor(affine.scale), ToTensor(affine.shift)));
     }
     affine = Affine();
+    pending = false;
   };
   const auto measure = [&] {
     if (!gathered) return MeasureBytes(training, fitted.features_);
@@ -160,6 +189,7 @@ InputPreparation InputPreparation::Fit(
 
   uint32_t index = 0;
   for (const v1::InputStep& step : steps) {
+    if (IsAffine(step)) pending = true;
     switch (step.kind_case()) {
       case v1::InputStep::kRescale:
         for (size_t f = 0; f < affine.scale.size(); ++f) {
@@ -187,18 +217,10 @@ InputPreparation InputPreparation::Fit(
         break;
       }
       case v1::InputStep::kL2Normalize:
-        settle();
-        fitted.stages_.push_back(MakeL2NormalizeStage(step.l2_normalize().axis()));
-        break;
       case v1::InputStep::kRandomFlip:
-        settle();
-        fitted.stages_.push_back(MakeRandomFlipStage(index));
-        break;
       case v1::InputStep::kRandomTranslation:
         settle();
-        fitted.stages_.push_back(
-            MakeRandomTranslationStage(step.random_translation().height_factor(),
-                                       step.random_translation().width_factor(), index));
+        fitted.stages_.push_back(MakeStage(step, index));
         break;
       case v1::InputStep::kSelectFeatures: {
         settle();
@@ -216,6 +238,94 @@ InputPreparation InputPreparation::Fit(
   }
   settle();
   return fitted;
+}
+
+std::vector<NamedTensor> InputPreparation::Fitted() const {
+  std::vector<NamedTensor> fitted = {{"scale", scale_}, {"shift", shift_}};
+  if (selected_.defined()) fitted.push_back({"selected", selected_});
+  size_t number = 0;
+  for (const auto* stages : {&stages_, &stages_after_selection_}) {
+    for (const auto& stage : *stages) {
+      for (const NamedTensor& tensor : stage->Fitted())
+        fitted.push_back({StageName(number, tensor.name), tensor.value});
+      ++number;
+    }
+  }
+  return fitted;
+}
+
+absl::StatusOr<InputPreparation> InputPreparation::Restore(
+    const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
+    const std::vector<int64_t>& shape, const std::map<std::string, at::Tensor>& fitted) {
+  InputPreparation restored;
+  restored.shape_ = shape;
+  restored.features_ = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  int64_t features = restored.features_;  // here, after the steps so far
+  absl::Status status;
+  const auto find = [&](const std::string& name, at::ScalarType type) {
+    const auto found = fitted.find(name);
+    if (found != fitted.end() && found->second.scalar_type() == type && found->second.dim() == 1)
+      return found->second;
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("the fitted input preparation has no vector \"", name, "\"")));
+    return at::Tensor();
+  };
+  const auto check = [&](const at::Tensor& tensor, const std::string& name) {
+    if (!tensor.defined() || tensor.numel() == 1 || tensor.numel() == features) return;
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("the fitted input preparation's \"", name, "\" has ", tensor.numel(),
+                     " entries, not 1 or ", features)));
+  };
+
+  restored.scale_ = find("scale", at::kFloat);
+  restored.shift_ = find("shift", at::kFloat);
+  check(restored.scale_, "scale");
+  check(restored.shift_, "shift");
+  const auto stages = [&]() -> auto& {
+    return restored.selected_.defined() ? restored.stages_after_selection_ : restored.stages_;
+  };
+  bool pending = false;   // as in Fit
+  bool gathered = false;
+  const auto settle = [&] {
+    if (!std::exchange(gathered, true) || !pending) {
+      pending = false;
+      return;
+    }
+    pending = false;
+    const size_t number = restored.stages_.size() + restored.stages_after_selection_.size();
+    const std::string scale_name = StageName(number, "scale");
+    const std::string shift_name = StageName(number, "shift");
+    const at::Tensor scale = find(scale_name, at::kFloat);
+    const at::Tensor shift = find(shift_name, at::kFloat);
+    check(scale, scale_name);
+    check(shift, shift_name);
+    if (status.ok()) stages().push_back(MakeAffineStage(scale, shift));
+  };
+  uint32_t index = 0;
+  for (const v1::InputStep& step : steps) {
+    if (IsAffine(step)) pending = true;
+    const std::shared_ptr<const Stage> stage = MakeStage(step, index++);
+    if (stage != nullptr) {
+      settle();
+      restored.stages_.push_back(stage);
+    } else if (step.has_select_features()) {
+      settle();
+      restored.selected_ = find("selected", at::kLong);
+      if (!status.ok()) break;
+      const int64_t k = step.select_features().k();
+      if (restored.selected_.numel() != k || restored.selected_.min().item<int64_t>() < 0 ||
+          restored.selected_.max().item<int64_t>() >= restored.features_) {
+        status.Update(absl::InvalidArgumentError(absl::StrCat(
+            "the fitted input preparation's \"selected\" is not ", k, " features of ",
+            restored.features_)));
+        break;
+      }
+      features = k;
+    }
+  }
+  settle();
+  RETURN_IF_ERROR(status);
+  return restored;
 }
 
 LabelledRows InputPreparation::Rows(const SampleRange& range) const {

@@ -5,13 +5,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "anneal/v1/training.pb.h"
 #include "server/data/dataset.h"
 #include "server/engine/feature_selection.h"
 #include "server/engine/kernels/kernels.h"
+#include "server/engine/safetensors.h"
 
 namespace anneal {
 
@@ -43,12 +47,23 @@ class InputPreparation {
     // In place on float32 [N, H, W, C] (after a selection [N, k]). `augmentation` is null outside
     // training.
     virtual void Apply(at::Tensor& images, const AugmentationContext* augmentation) const = 0;
+    // What was fitted on the training samples; empty: nothing was.
+    virtual std::vector<NamedTensor> Fitted() const { return {}; }
   };
 
   // `shape`: H, W, C. Statistics come from the samples of `training` alone, after the steps before,
   // without augmentation, summed in double.
   static InputPreparation Fit(const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
                               const std::vector<int64_t>& shape, const SampleRange& training);
+
+  // All that was fitted, by names that Restore knows: enough, with the steps, to do the same again.
+  std::vector<NamedTensor> Fitted() const;
+
+  // The preparation that Fit made of `steps`, from what Fitted() gave. INVALID_ARGUMENT: a tensor is
+  // missing or does not fit.
+  static absl::StatusOr<InputPreparation> Restore(
+      const google::protobuf::RepeatedPtrField<v1::InputStep>& steps,
+      const std::vector<int64_t>& shape, const std::map<std::string, at::Tensor>& fitted);
 
   // images [N, H, W, C], or [N, k] where k features are selected, on the kernels' device, from
   // samples indices[0 .. N) of `split`. `augmentation` null: inference.

@@ -20,6 +20,10 @@ class AffineStage final : public InputPreparation::Stage {
     rows.mul_(scale_.to(images.device())).add_(shift_.to(images.device()));
   }
 
+  std::vector<NamedTensor> Fitted() const override {
+    return {{"scale", scale_}, {"shift", shift_}};
+  }
+
  private:
   const at::Tensor scale_;
   const at::Tensor shift_;

@@ -19,6 +19,7 @@ enum class Mode {
   kTraining,   // dropout and noise active, BatchNormalization uses and updates statistics of the
                // batch
   kInference,  // neither; no gradients
+  kMonteCarlo,  // as kInference, but dropout of every kind is active: masks are of (sample, image)
 };
 
 // A weight as a layer asks for it. The network places all of them in flat buffers.
@@ -55,10 +56,17 @@ struct LayerIo {
   std::unique_ptr<LayerScratch> scratch;
 };
 
+// Whose mask a row of a batch gets in kMonteCarlo.
+struct MonteCarloRow {
+  uint32_t sample = 0;
+  uint32_t image = 0;  // index in the split; 0 for all where the masks are consistent
+};
+
 // What differs from step to step.
 struct StepContext {
   uint64_t seed = 0;
   int64_t step = 0;  // from 0, over all epochs: the position of dropout's random numbers
+  const MonteCarloRow* rows = nullptr;  // in kMonteCarlo: one for each row of the batch
 };
 
 // Holds its weights' views; all else is in the workspace, so one network can have several.
@@ -71,6 +79,9 @@ class Layer {
 
   // Gives the views, in the order of Parameters().
   virtual void Bind(std::vector<Parameter>) {}
+
+  // Dropout of some kind: what differs between samples in kMonteCarlo.
+  virtual bool IsDropout() const { return false; }
 
   // y is x, only seen otherwise (and dy is dx): Forward and Backward are not called.
   virtual bool IsView(Mode) const { return false; }

@@ -1,16 +1,13 @@
 #include "server/engine/network.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/engine/initializers.h"
 #include "server/engine/loss.h"
+#include "server/engine/sha256.h"
 
 namespace anneal {
 namespace {
@@ -115,8 +112,14 @@ std::unique_ptr<Network> Network::Create(const ValidatedSpec& spec,
 
 std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode,
                                                   WorkspacePool& pool) const {
+  return MakeWorkspace(rows, mode, pool, 0, layers_.size());
+}
+
+std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool,
+                                                  size_t first_layer, size_t end_layer) const {
   auto workspace = std::make_unique<Workspace>();
   workspace->rows_ = rows;
+  workspace->first_layer_ = first_layer;
   workspace->mode_ = mode;
   const bool training = mode == Mode::kTraining;
   const auto tensor = [&](size_t slot, size_t shape) {
@@ -128,9 +131,9 @@ std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode,
   // buffers take turns. A third (training: two more) holds gradients, which also live only from one
   // layer to the one before.
   size_t activation_slot = 0;
-  workspace->input_ = tensor(0, 0);
+  workspace->input_ = tensor(0, first_layer);
   at::Tensor current = workspace->input_;
-  for (size_t i = 0; i < layers_.size(); ++i) {
+  for (size_t i = first_layer; i < end_layer; ++i) {
     LayerIo io;
     io.x = current;
     if (layers_[i]->IsView(mode)) {
@@ -162,26 +165,43 @@ std::unique_ptr<Workspace> Network::MakeWorkspace(int64_t rows, Mode mode,
       gradient = io.dx;
     }
   }
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    if (!layers_[i]->IsView(mode)) layers_[i]->Prepare(*kernels_, workspace->layers_[i], mode);
+  for (size_t i = first_layer; i < end_layer; ++i) {
+    if (!layers_[i]->IsView(mode))
+      layers_[i]->Prepare(*kernels_, workspace->layers_[i - first_layer], mode);
   }
   return workspace;
 }
 
+size_t Network::FirstActiveDropout() const {
+  size_t layer = 0;
+  while (layer < layers_.size() &&
+         (!layers_[layer]->IsDropout() || layers_[layer]->IsView(Mode::kMonteCarlo))) {
+    ++layer;
+  }
+  return layer;
+}
+
+int64_t Network::LargestActivation() const {
+  int64_t largest = 0;
+  for (const std::vector<int64_t>& shape : shapes_) largest = std::max(largest, Product(shape));
+  return largest;
+}
+
 void Network::Forward(Workspace& workspace, const StepContext& step) const {
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    if (!layers_[i]->IsView(workspace.mode_)) {
-      layers_[i]->Forward(*kernels_, workspace.layers_[i], workspace.mode_, step);
-    }
+  for (size_t k = 0; k < workspace.layers_.size(); ++k) {
+    const Layer& layer = *layers_[workspace.first_layer_ + k];
+    if (!layer.IsView(workspace.mode_))
+      layer.Forward(*kernels_, workspace.layers_[k], workspace.mode_, step);
   }
 }
 
 void Network::Forward(Workspace& workspace, const StepContext& step,
                       const std::function<void(size_t, const at::Tensor&)>& show) const {
-  for (size_t i = 0; i < layers_.size(); ++i) {
+  for (size_t k = 0; k < workspace.layers_.size(); ++k) {
+    const size_t i = workspace.first_layer_ + k;
     if (layers_[i]->IsView(workspace.mode_)) continue;
-    layers_[i]->Forward(*kernels_, workspace.layers_[i], workspace.mode_, step);
-    show(i, workspace.layers_[i].y);
+    layers_[i]->Forward(*kernels_, workspace.layers_[k], workspace.mode_, step);
+    show(i, workspace.layers_[k].y);
   }
 }
 
@@ -192,21 +212,15 @@ void Network::Backward(Workspace& workspace) const {
 }
 
 std::string Network::WeightsSha256() const {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(),
-                                                                       &EVP_MD_CTX_free);
-  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+  Sha256 digest;
   for (const NamedWeight& weight : weights_) {
     const std::string header =
         absl::StrCat(weight.name, " [", absl::StrJoin(weight.value.sizes().vec(), ", "), "]\n");
-    EVP_DigestUpdate(digest.get(), header.data(), header.size());
+    digest.Add(header.data(), header.size());
     const at::Tensor values = weight.value.to(at::kCPU).contiguous();
-    EVP_DigestUpdate(digest.get(), values.data_ptr(),
-                     static_cast<size_t>(values.numel()) * sizeof(float));
+    digest.Add(values.data_ptr(), values.nbytes());
   }
-  std::array<unsigned char, 32> bytes{};
-  EVP_DigestFinal_ex(digest.get(), bytes.data(), nullptr);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  return digest.Hex();
 }
 
 }  // namespace anneal

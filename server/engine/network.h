@@ -43,11 +43,12 @@ class Workspace {
  private:
   friend class Network;
   int64_t rows_ = 0;
+  size_t first_layer_ = 0;
   Mode mode_ = Mode::kInference;
   at::Tensor input_;
   at::Tensor output_;
   at::Tensor output_gradient_;
-  std::vector<LayerIo> layers_;
+  std::vector<LayerIo> layers_;  // from first_layer_ on
 };
 
 // Memory that workspaces of different sizes share, because only one of them is in use at a time:
@@ -75,6 +76,16 @@ class Network {
   // Allocates everything that passes over `rows` samples need. To let workspaces share memory, make
   // the largest first.
   std::unique_ptr<Workspace> MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool) const;
+  // The same for the layers from `first_layer` to the one before `end_layer` alone: input() is what
+  // the first of them sees, output() what the last of them gives. Not for training.
+  std::unique_ptr<Workspace> MakeWorkspace(int64_t rows, Mode mode, WorkspacePool& pool,
+                                           size_t first_layer, size_t end_layer) const;
+
+  size_t layer_count() const { return layers_.size(); }
+  // The first layer that differs between samples in Mode::kMonteCarlo; layer_count(): none does.
+  size_t FirstActiveDropout() const;
+  // Numbers of one sample in the largest of the input and all layers' outputs.
+  int64_t LargestActivation() const;
 
   void Forward(Workspace& workspace, const StepContext& step) const;
   // The same, and shows the output of every layer that is not only a view of the one before, with

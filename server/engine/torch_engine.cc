@@ -22,6 +22,7 @@
 #include "server/data/dataset_registry.h"
 #include "server/engine/engine.h"
 #include "server/engine/lr_range_test.h"
+#include "server/engine/predictor.h"
 #include "server/engine/trainer.h"
 
 namespace anneal {
@@ -115,36 +116,66 @@ class TorchEngine final : public Engine {
   absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
                                         TrainingObserver& observer,
                                         ProgressCell& progress) override {
+    const Work work{spec.training().device(), spec.dataset().name, spec.summary().memory_bytes()};
+    return Run(work, [&](std::shared_ptr<const Dataset> dataset, std::unique_ptr<Kernels> kernels,
+                         const std::string& fingerprint) {
+      if (spec.proto().has_lr_range_test()) {
+        return RunLearningRateRangeTest(spec, std::move(dataset), std::move(kernels), clock_, stop,
+                                        progress);
+      }
+      return RunTraining(spec, std::move(dataset), std::move(kernels), fingerprint, clock_, stop,
+                         observer, progress);
+    });
+  }
+
+  absl::StatusOr<TrainingOutcome> Predict(const ValidatedPrediction& prediction,
+                                          const std::string& checkpoint_path, int64_t stored,
+                                          std::stop_token stop, PredictionObserver& observer,
+                                          ProgressCell& progress) override {
+    const Work work{prediction.proto().device(), prediction.set().dataset,
+                    PredictionBytes(prediction)};
+    return Run(work, [&](std::shared_ptr<const Dataset> dataset, std::unique_ptr<Kernels> kernels,
+                         const std::string&) {
+      return RunPrediction(prediction, checkpoint_path, stored, std::move(dataset),
+                           std::move(kernels), clock_, stop, observer, progress);
+    });
+  }
+
+ private:
+  struct Work {
+    std::string device;
+    std::string dataset;
+    int64_t memory_bytes = 0;  // estimated, beside the data set
+  };
+
+  // Finds device, data and memory, and calls run(dataset, kernels, fingerprint): the one frame
+  // where exceptions become outcomes.
+  template <typename Function>
+  absl::StatusOr<TrainingOutcome> Run(const Work& work, const Function& run) {
     try {
-      absl::StatusOr<at::Device> device = Resolve(spec.training().device());
+      absl::StatusOr<at::Device> device = Resolve(work.device);
       if (!device.ok())
         return BadEnd(StopReason::kInvalidData, std::string(device.status().message()));
-      absl::StatusOr<std::shared_ptr<const Dataset>> dataset = datasets_.Load(spec.dataset().name);
+      absl::StatusOr<std::shared_ptr<const Dataset>> dataset = datasets_.Load(work.dataset);
       if (!dataset.ok())
         return BadEnd(StopReason::kInvalidData, std::string(dataset.status().message()));
       // Linux hands out more memory than it has and kills the process when it is touched, with all
       // its jobs: refuse first.
       const int64_t available = AvailableMemoryBytes();
-      if (device->is_cpu() && spec.summary().memory_bytes() > available) {
+      if (device->is_cpu() && work.memory_bytes > available) {
         return BadEnd(StopReason::kOutOfMemory,
-                      absl::StrCat("the job needs about ", spec.summary().memory_bytes(),
+                      absl::StrCat("the job needs about ", work.memory_bytes,
                                    " bytes and this machine has ", available,
                                    " bytes free; a smaller batch_size or network would fit"));
       }
-      std::unique_ptr<Kernels> kernels =
-          device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device);
-      if (spec.proto().has_lr_range_test()) {
-        return RunLearningRateRangeTest(spec, *std::move(dataset), std::move(kernels), clock_,
-                                        std::move(stop), progress);
-      }
-      return RunTraining(spec, *std::move(dataset), std::move(kernels), clock_, std::move(stop),
-                         observer, progress);
+      return run(*std::move(dataset),
+                 device->is_cpu() ? MakeCpuKernels() : MakeAtenKernels(*device),
+                 Fingerprint(work.device));
     } catch (const std::exception& error) {
       if (IsOutOfMemory(error)) {
-        return BadEnd(
-            StopReason::kOutOfMemory,
-            absl::StrCat("not enough memory (estimated need: ", spec.summary().memory_bytes(),
-                         " bytes beside the data set): ", FirstLine(error)));
+        return BadEnd(StopReason::kOutOfMemory,
+                      absl::StrCat("not enough memory (estimated need: ", work.memory_bytes,
+                                   " bytes beside the data set): ", FirstLine(error)));
       }
       return BadEnd(StopReason::kInternal, FirstLine(error));
     } catch (...) {
@@ -152,7 +183,6 @@ class TorchEngine final : public Engine {
     }
   }
 
- private:
   static absl::StatusOr<at::Device> Resolve(const std::string& device) {
     const int64_t gpus = GpuCount();
     if (device.empty() || device == "auto") {

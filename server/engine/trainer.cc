@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/core/status_macros.h"
+#include "server/engine/checkpoint.h"
 #include "server/engine/diagnostics.h"
 #include "server/engine/early_stopping.h"
 #include "server/engine/evaluator.h"
@@ -22,6 +23,7 @@
 #include "server/engine/training_step.h"
 #include "server/spec/defaults.h"
 #include "server/spec/metric_names.h"
+#include "server/spec/model_description.h"
 
 namespace anneal {
 namespace {
@@ -38,9 +40,11 @@ void SortByName(std::vector<MetricValue>& metrics) {
 class Training {
  public:
   Training(const ValidatedSpec& spec, std::shared_ptr<const Dataset> dataset,
-           std::unique_ptr<Kernels> kernels, const Clock& clock, std::stop_token stop,
-           TrainingObserver& observer, ProgressCell& progress)
-      : training_(spec.training()),
+           std::unique_ptr<Kernels> kernels, std::string fingerprint, const Clock& clock,
+           std::stop_token stop, TrainingObserver& observer, ProgressCell& progress)
+      : spec_(spec),
+        training_(spec_.training()),
+        fingerprint_(std::move(fingerprint)),
         dataset_(std::move(dataset)),
         clock_(clock),
         stop_(std::move(stop)),
@@ -233,11 +237,29 @@ class Training {
     if (training_.has_pruning()) diagnostics_.MeasureSparsity(result_.metrics);
     SortByName(result_.metrics);
     result_.weights_sha256 = network_.WeightsSha256();
+    if (outcome_->succeeded()) RETURN_IF_ERROR(KeepWeights());
     outcome_->result = std::move(result_);
     return *std::move(outcome_);
   }
 
-  const v1::TrainingSpec& training_;
+  absl::Status KeepWeights() {
+    const int64_t epoch = best_parameters_.defined() && result_.best_epoch > 0
+                              ? result_.best_epoch
+                              : result_.epochs;
+    const Checkpoint checkpoint(
+        network_, step_.preparation(),
+        DescribeModel(spec_, epoch, result_.weights_sha256, fingerprint_));
+    const absl::Status kept = observer_.OnFinalWeights(checkpoint);
+    if (kept.ok()) return kept;
+    if (stop_.stop_requested()) return absl::CancelledError("stopped while storing the weights");
+    End(StopReason::kStorage,
+        absl::StrCat("the weights could not be stored: ", std::string(kept.message())));
+    return absl::OkStatus();
+  }
+
+  const ValidatedSpec spec_;
+  const v1::TrainingSpec& training_;  // of spec_
+  const std::string fingerprint_;
   const std::shared_ptr<const Dataset> dataset_;
   const Clock& clock_;
   const std::stop_token stop_;
@@ -263,12 +285,13 @@ class Training {
 
 absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
                                             std::shared_ptr<const Dataset> dataset,
-                                            std::unique_ptr<Kernels> kernels, const Clock& clock,
+                                            std::unique_ptr<Kernels> kernels,
+                                            const std::string& fingerprint, const Clock& clock,
                                             std::stop_token stop, TrainingObserver& observer,
                                             ProgressCell& progress) {
   const ThreadSettings settings;
-  return Training(spec, std::move(dataset), std::move(kernels), clock, std::move(stop), observer,
-                  progress)
+  return Training(spec, std::move(dataset), std::move(kernels), fingerprint, clock,
+                  std::move(stop), observer, progress)
       .Run();
 }
 

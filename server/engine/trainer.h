@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <stop_token>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "server/core/clock.h"
@@ -14,11 +15,13 @@
 
 namespace anneal {
 
-// As Engine::Train, with the data in hand and the kernels chosen; throws what kernels throw. Runs
-// on the caller's thread, which it sets to one intra-op thread and to flushing denormal numbers.
+// As Engine::Train, with the data in hand and the kernels chosen; `fingerprint`: of the device.
+// Throws what kernels throw. Runs on the caller's thread, which it sets to one intra-op thread and
+// to flushing denormal numbers.
 absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
                                             std::shared_ptr<const Dataset> dataset,
-                                            std::unique_ptr<Kernels> kernels, const Clock& clock,
+                                            std::unique_ptr<Kernels> kernels,
+                                            const std::string& fingerprint, const Clock& clock,
                                             std::stop_token stop, TrainingObserver& observer,
                                             ProgressCell& progress);
 

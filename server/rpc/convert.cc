@@ -175,16 +175,12 @@ absl::StatusOr<v1::Job> ToProto(const Job& job) {
   return proto;
 }
 
-std::optional<JobId> ParseJobId(std::string_view text) {
-  if (text.empty() || text[0] == '0') return std::nullopt;
-  JobId id = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    const int digit = c - '0';
-    if (id > (std::numeric_limits<JobId>::max() - digit) / 10) return std::nullopt;
-    id = id * 10 + digit;
-  }
-  return id;
+v1::Checkpoint ToProto(const CheckpointInfo& checkpoint) {
+  v1::Checkpoint proto;
+  proto.set_epoch(checkpoint.epoch);
+  proto.set_bytes(checkpoint.bytes);
+  proto.set_sha256(checkpoint.sha256);
+  return proto;
 }
 
 }  // namespace anneal

@@ -13,6 +13,7 @@
 #include "anneal/v1/dataset_service.pb.h"
 #include "anneal/v1/job.pb.h"
 #include "anneal/v1/result.pb.h"
+#include "server/core/checkpoint_info.h"
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
 #include "server/core/metrics.h"
@@ -28,15 +29,12 @@ v1::JobEvent ToProto(const JobEvent& event);
 v1::Dataset ToProto(const DatasetInfo& info);
 
 v1::LearningRateRangeTestResult ToProto(const LearningRateCurve& curve);
+v1::Checkpoint ToProto(const CheckpointInfo& checkpoint);
 v1::Trial ToProto(const TrialPlace& trial);
 v1::TrialSetting ToProto(const TrialSetting& setting);
 
 // With the spec where `job.spec` is not empty; without progress and queue_position. DATA_LOSS: the
 // stored spec does not parse.
 absl::StatusOr<v1::Job> ToProto(const Job& job);
-
-// A job id as the API writes it: decimal, from 1, no sign, no leading zeros. Nothing for any other
-// text.
-std::optional<JobId> ParseJobId(std::string_view text);
 
 }  // namespace anneal

@@ -9,29 +9,22 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/status_macros.h"
 #include "server/rpc/convert.h"
+#include "server/rpc/convert_predictions.h"
 #include "server/rpc/digest.h"
+#include "server/rpc/job_lookup.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
 #include "server/rpc/sweep_result.h"
 #include "server/rpc/unary.h"
 #include "server/rpc/utf8.h"
 #include "server/rpc/watch_reactor.h"
+#include "server/scheduler/stored_models.h"
 #include "server/spec/defaults.h"
+#include "server/spec/validated_prediction.h"
 #include "server/spec/validated_spec.h"
 
 namespace anneal {
 namespace {
-
-absl::Status JobNotFound(const std::string& id) {
-  return WithReason(absl::NotFoundError(absl::StrCat("no job '", Shorten(id, 60), "'")),
-                    "JOB_NOT_FOUND");
-}
-
-absl::StatusOr<JobId> RequireJobId(const std::string& text) {
-  const std::optional<JobId> id = ParseJobId(text);
-  if (!id.has_value()) return JobNotFound(text);
-  return *id;
-}
 
 // An error about the job `id`, with the reason that clients can tell apart.
 absl::Status AboutJob(const std::string& id, const absl::Status& status,
@@ -53,6 +46,7 @@ void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
 }
 
 JobKind KindOf(const v1::JobSpec& spec) {
+  if (spec.has_prediction()) return JobKind::kPrediction;
   switch (spec.search_case()) {
     case v1::JobSpec::kSweep: return JobKind::kSweep;
     case v1::JobSpec::kLrRangeTest: return JobKind::kLearningRateRangeTest;
@@ -98,36 +92,48 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
     violations.push_back({"request_id", absl::StrCat("must have at most ", kMaxRequestIdBytes,
                                                      " bytes, has ", request.request_id().size())});
   }
-  ValidationResult validation;
-  if (request.has_spec()) {
-    validation = Validate(request.spec(), catalog_);
-    std::move(validation.violations.begin(), validation.violations.end(),
-              std::back_inserter(violations));
-  } else {
+  NewJob wanted;
+  v1::CreateJobResponse response;
+  std::vector<std::string> devices;
+  if (!request.has_spec()) {
     violations.push_back({"spec", "is missing"});
+  } else if (request.spec().has_prediction()) {
+    PredictionValidation judged =
+        ValidatePrediction(request.spec(), StoredModels(store_), catalog_);
+    std::move(judged.violations.begin(), judged.violations.end(), std::back_inserter(violations));
+    if (judged.prediction.has_value()) {
+      wanted.model_job_id = judged.prediction->set().model_job_id;
+      wanted.warnings = std::move(judged.warnings);
+      devices.push_back(request.spec().prediction().device());
+    }
+  } else {
+    ValidationResult judged = Validate(request.spec(), catalog_);
+    std::move(judged.violations.begin(), judged.violations.end(), std::back_inserter(violations));
+    if (judged.spec.has_value()) {
+      wanted.warnings = std::move(judged.warnings);
+      *response.mutable_summary() = judged.spec->summary();
+      devices.push_back(request.spec().training().device());
+      for (const PlannedTrial& planned : judged.spec->trials()) {
+        NewTrial& trial = wanted.trials.emplace_back();
+        trial.name = planned.spec.name();
+        trial.spec = SerializeDeterministic(planned.spec);
+        trial.spec_sha256 = Sha256Hex(trial.spec);
+        trial.settings = planned.settings;
+        devices.push_back(planned.spec.training().device());
+      }
+    }
   }
   if (!violations.empty()) return InvalidRequest(violations);
-  RETURN_IF_ERROR(CheckDevices(*validation.spec));
+  for (const std::string& device : devices) RETURN_IF_ERROR(CheckDevice(device));
 
-  NewJob wanted;
   wanted.name = request.spec().name();
   wanted.priority = request.priority();
   wanted.spec = SerializeDeterministic(request.spec());
   wanted.spec_sha256 = Sha256Hex(wanted.spec);
   wanted.request_id = request.request_id();
-  wanted.warnings = validation.warnings;
   wanted.kind = KindOf(request.spec());
-  for (const PlannedTrial& planned : validation.spec->trials()) {
-    NewTrial& trial = wanted.trials.emplace_back();
-    trial.name = planned.spec.name();
-    trial.spec = SerializeDeterministic(planned.spec);
-    trial.spec_sha256 = Sha256Hex(trial.spec);
-    trial.settings = planned.settings;
-  }
 
-  v1::CreateJobResponse response;
-  *response.mutable_summary() = validation.spec->summary();
-  for (const std::string& warning : validation.warnings) response.add_warnings(ToUtf8(warning));
+  for (const std::string& warning : wanted.warnings) response.add_warnings(ToUtf8(warning));
   if (request.validate_only()) {
     v1::Job* job = response.mutable_job();
     job->set_name(wanted.name);
@@ -142,19 +148,13 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   if (!created.ok()) {
     return absl::IsAlreadyExists(created.status())
                ? WithReason(created.status(), "REQUEST_ID_REUSED")
-               : created.status();
+               // The model was deleted since it was judged.
+               : AboutJob(request.spec().prediction().job_id(), created.status(), "");
   }
   if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
   ASSIGN_OR_RETURN(*response.mutable_job(), WithLiveState(created->job));
   AddTrials(created->job.id, wanted.trials, response);
   return response;
-}
-
-absl::Status JobService::CheckDevices(const ValidatedSpec& spec) const {
-  RETURN_IF_ERROR(CheckDevice(spec.training().device()));
-  for (const PlannedTrial& trial : spec.trials())
-    RETURN_IF_ERROR(CheckDevice(trial.spec.training().device()));
-  return absl::OkStatus();
 }
 
 absl::Status JobService::CheckDevice(const std::string& device) const {
@@ -167,6 +167,7 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
   const absl::StatusOr<Job> job = store_.GetJob(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "");
   ASSIGN_OR_RETURN(v1::Job proto, WithLiveState(*job));
+  if (job->kind == JobKind::kPrediction) return proto;
   // Shapes are those of the data set as it is now; without it, or where the spec is not valid any
   // more, nothing is said.
   v1::JobSpec once = proto.spec();
@@ -183,10 +184,13 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
   if (job.kind == JobKind::kSweep) {
     ASSIGN_OR_RETURN(*proto.mutable_sweep_result(), SweepResultOf(store_, job.id, proto.spec()));
   }
+  if (proto.has_spec()) RETURN_IF_ERROR(AddStored(job.id, proto));
   if (job.state == JobState::kQueued) {
     proto.set_queue_position(scheduler_.QueuePosition(job.id));
   } else if (job.kind == JobKind::kSweep) {
     // Its trials have their own progress.
+  } else if (IsTerminal(job.state) && job.kind == JobKind::kPrediction) {
+    RETURN_IF_ERROR(AddImages(job.id, proto));
   } else if (IsActive(job.state)) {
     if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
       *proto.mutable_progress() = ToProto(*snapshot);
@@ -206,6 +210,32 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
     }
   }
   return proto;
+}
+
+// Of a prediction that has ended: how many images it has stored of those asked for.
+absl::Status JobService::AddImages(JobId id, v1::Job& proto) {
+  const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(id);
+  if (absl::IsNotFound(set.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(set.status());
+  proto.mutable_progress()->set_batch(set->stored);
+  proto.mutable_progress()->set_batches(set->images);
+  return absl::OkStatus();
+}
+
+// Its final weights, or what it predicts; where there is none, nothing.
+absl::Status JobService::AddStored(JobId id, v1::Job& proto) {
+  if (proto.kind() == v1::Job::TRAINING && proto.state() == v1::Job::SUCCEEDED) {
+    const absl::StatusOr<CheckpointInfo> checkpoint = store_.GetCheckpoint(id);
+    if (absl::IsNotFound(checkpoint.status())) return absl::OkStatus();
+    RETURN_IF_ERROR(checkpoint.status());
+    *proto.mutable_checkpoint() = ToProto(*checkpoint);
+  } else if (proto.kind() == v1::Job::PREDICTION && proto.attempt_count() > 0) {
+    const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(id);
+    if (absl::IsNotFound(set.status())) return absl::OkStatus();
+    RETURN_IF_ERROR(set.status());
+    *proto.mutable_prediction() = ToProto(*set);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest& request) {
@@ -230,6 +260,11 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     ASSIGN_OR_RETURN(query.sweep_id, RequireJobId(request.sweep_id()));
     if (const absl::StatusOr<Job> sweep = store_.GetJob(query.sweep_id); !sweep.ok())
       return AboutJob(request.sweep_id(), sweep.status(), "");
+  }
+  if (!request.model_job_id().empty()) {
+    ASSIGN_OR_RETURN(query.model_job_id, RequireJobId(request.model_job_id()));
+    if (const absl::StatusOr<Job> model = store_.GetJob(query.model_job_id); !model.ok())
+      return AboutJob(request.model_job_id(), model.status(), "");
   }
   const std::string page_query = QueryOf(request);
   if (!request.page_token().empty()) {
@@ -260,6 +295,8 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
       if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
         *added->mutable_progress() = ToProto(*snapshot);
       }
+    } else if (IsTerminal(job.state) && job.kind == JobKind::kPrediction) {
+      RETURN_IF_ERROR(AddImages(job.id, *added));
     } else if (const auto last = last_epochs.find(job.id); last != last_epochs.end()) {
       ProgressSnapshot snapshot;
       snapshot.epoch = last->second.epoch;

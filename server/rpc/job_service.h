@@ -69,12 +69,13 @@ class JobService final : public v1::JobService::CallbackService {
   absl::StatusOr<v1::ListEpochMetricsResponse> ListEpochs(
       const v1::ListEpochMetricsRequest& request);
 
-  // Of a sweep, also for every trial. FAILED_PRECONDITION.
-  absl::Status CheckDevices(const ValidatedSpec& spec) const;
+  // FAILED_PRECONDITION.
   absl::Status CheckDevice(const std::string& device) const;
 
   // The message with progress and queue_position, of a sweep with its result.
   absl::StatusOr<v1::Job> WithLiveState(const Job& job);
+  absl::Status AddStored(JobId id, v1::Job& proto);
+  absl::Status AddImages(JobId id, v1::Job& proto);
 
   Store& store_;
   Scheduler& scheduler_;

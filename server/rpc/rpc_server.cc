@@ -38,6 +38,7 @@ constexpr int64_t kDefaultGraceUs = 2'000'000;
 RpcServer::RpcServer(Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
                      const DatasetRegistry& datasets, ServerIdentity identity)
     : job_service_(store, scheduler, bus, engine, datasets),
+      prediction_service_(store),
       dataset_service_(datasets),
       server_service_(engine, scheduler, std::move(identity)) {}
 
@@ -68,6 +69,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   quota.SetMaxThreads(kMaxReflectionThreads);
   builder.SetResourceQuota(quota);
   builder.RegisterService(&server->job_service_);
+  builder.RegisterService(&server->prediction_service_);
   builder.RegisterService(&server->dataset_service_);
   builder.RegisterService(&server->server_service_);
   std::vector<int> ports(listen.size(), 0);

@@ -15,6 +15,7 @@
 #include "server/rpc/dataset_service.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/listen_address.h"
+#include "server/rpc/prediction_service.h"
 #include "server/rpc/server_service.h"
 #include "server/scheduler/event_bus.h"
 #include "server/scheduler/scheduler.h"
@@ -51,6 +52,7 @@ class RpcServer {
             const DatasetRegistry& datasets, ServerIdentity identity);
 
   JobService job_service_;
+  PredictionService prediction_service_;
   DatasetService dataset_service_;
   ServerService server_service_;
   std::vector<std::string> listening_;

@@ -44,6 +44,7 @@ AttemptEnd MakeAttemptEnd(JobState from, const AttemptEnding& ending) {
       end.to = NextState(from, JobTransition::kSucceed).value();
       end.stop_reason = ending.stop_reason;
       end.outcome = "SUCCEEDED";
+      end.checkpoint = ending.checkpoint;
       break;
     case AttemptEnding::Kind::kFailed:
       end.to = NextState(from, JobTransition::kFail).value();

@@ -21,7 +21,8 @@ struct AttemptEnding {
   Kind kind = Kind::kFailed;
   StopReason stop_reason = StopReason::kInternal;  // of kSucceeded and kFailed
   std::string message;
-  std::optional<TrainingResult> result;
+  std::optional<TrainingResult> result{};
+  std::optional<CheckpointInfo> checkpoint{};  // of kSucceeded
 };
 
 AttemptEnding FailedEnding(StopReason reason, std::string message);

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
+#include "server/core/checkpoint_info.h"
 #include "server/core/clock.h"
 #include "server/core/job.h"
 #include "server/core/metrics.h"
 #include "server/engine/engine.h"
+#include "server/scheduler/artifact_folder.h"
 #include "server/scheduler/job_recorder.h"
 
 namespace anneal {
@@ -18,9 +21,10 @@ namespace anneal {
 class AttemptObserver final : public TrainingObserver {
  public:
   // `storage_retry_us`: how long a write is retried. `stop` ends the retrying.
-  AttemptObserver(JobRecorder& recorder, const Clock& clock, int64_t storage_retry_us, JobId id,
+  AttemptObserver(JobRecorder& recorder, const ArtifactFolder& artifacts, const Clock& clock, int64_t storage_retry_us, JobId id,
                   int64_t attempt, std::stop_token stop)
       : recorder_(recorder),
+        artifacts_(artifacts),
         clock_(clock),
         storage_retry_us_(storage_retry_us),
         id_(id),
@@ -30,22 +34,31 @@ class AttemptObserver final : public TrainingObserver {
   // An error is kept, see below.
   absl::Status OnEpoch(const EpochRecord& record) override;
 
+  // Writes the file; its row is the caller's, with the end of the attempt: what is on disk then is
+  // whole, and a file without a row is overwritten by the next attempt.
+  absl::Status OnFinalWeights(const FinalWeights& weights) override;
+
   // A warning that cannot be stored is dropped: the next epoch will meet the same trouble, and that
   // one counts.
   void OnWarning(const std::string& text) override;
 
-  // OK, or why an epoch could not be stored: a sentence for people. CANCELLED: because the job was
-  // stopped meanwhile.
+  // OK, or why an epoch or the weights could not be stored: a sentence for people. CANCELLED:
+  // because the job was stopped meanwhile.
   const absl::Status& error() const { return error_; }
+
+  // The file of OnFinalWeights.
+  const std::optional<CheckpointInfo>& checkpoint() const { return checkpoint_; }
 
  private:
   JobRecorder& recorder_;
+  const ArtifactFolder& artifacts_;
   const Clock& clock_;
   const int64_t storage_retry_us_;
   const JobId id_;
   const int64_t attempt_;
   const std::stop_token stop_;
   absl::Status error_;
+  std::optional<CheckpointInfo> checkpoint_;
 };
 
 }  // namespace anneal

@@ -9,7 +9,10 @@
 #include "anneal/v1/job.pb.h"
 #include "server/core/status_macros.h"
 #include "server/scheduler/attempt_observer.h"
+#include "server/scheduler/prediction_recorder.h"
+#include "server/scheduler/prediction_summary.h"
 #include "server/scheduler/storage_retry.h"
+#include "server/spec/validated_prediction.h"
 #include "server/spec/validated_spec.h"
 
 namespace anneal {
@@ -22,8 +25,9 @@ constexpr int64_t kNoLimitUs = int64_t{1} << 60;
 std::string FingerprintFor(const Job& stored, const Engine& engine) {
   try {
     v1::JobSpec spec;
-    return spec.ParseFromString(stored.spec) ? engine.Fingerprint(spec.training().device())
-                                             : "unknown";
+    if (!spec.ParseFromString(stored.spec)) return "unknown";
+    return engine.Fingerprint(spec.has_prediction() ? spec.prediction().device()
+                                                    : spec.training().device());
   } catch (...) {
     return "unknown";
   }
@@ -41,6 +45,26 @@ std::string Describe(const std::vector<Violation>& violations) {
   return text;
 }
 
+void AddSetMeasures(const std::string& prefix, const SetMeasures& measures,
+                    std::vector<MetricValue>& metrics) {
+  metrics.push_back({prefix + "accuracy", measures.accuracy});
+  metrics.push_back({prefix + "brier", measures.brier});
+  metrics.push_back({prefix + "ece", measures.ece});
+  metrics.push_back({prefix + "nll", measures.nll});
+}
+
+// The measures of the whole set as a job's result, sorted by name: with dropout where there is any,
+// and without it after "deterministic_"; plain predictions have only the ones.
+absl::StatusOr<TrainingResult> PredictionResult(Store& store, JobId id) {
+  ASSIGN_OR_RETURN(const Uncertainty all, SummarizePredictions(store, id, UncertaintyOptions()));
+  TrainingResult result;
+  AddSetMeasures("", all.monte_carlo.has_value() ? *all.monte_carlo : all.deterministic,
+                 result.metrics);
+  if (all.monte_carlo.has_value())
+    AddSetMeasures("deterministic_", all.deterministic, result.metrics);
+  return result;
+}
+
 }  // namespace
 
 AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token& shutdown) {
@@ -52,10 +76,10 @@ AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token&
   if (absl::IsAborted(attempt.status())) attempt = Adopt(job);
   if (!attempt.ok()) return CannotBegin(job.id, attempt.status());
   if (!stored->trial.has_value())
-    return WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+    return WriteEnd(job.id, *attempt, RunGuarded(*stored, *attempt, job), shutdown);
   const JobId sweep = stored->trial->sweep_id;
   sweeps_.SettleWithRetries(sweep, storage_retry_us_, job.stop.get_token());
-  const Result result = WriteEnd(job.id, *attempt, Train(*stored, *attempt, job), shutdown);
+  const Result result = WriteEnd(job.id, *attempt, RunGuarded(*stored, *attempt, job), shutdown);
   // As long as the end of a training: what nobody tells of now waits for the next start.
   if (result == Result::kDone) sweeps_.SettleWithRetries(sweep, kNoLimitUs, shutdown);
   return result;
@@ -86,33 +110,38 @@ AttemptRunner::Result AttemptRunner::CannotBegin(JobId id, const absl::Status& s
   return Result::kDone;
 }
 
-AttemptEnding AttemptRunner::Train(const Job& stored, int64_t attempt, RunningJob& job) {
-  // One job can never stop the daemon. Engine::Train promises not to throw; this is for broken
+AttemptEnding AttemptRunner::RunGuarded(const Job& stored, int64_t attempt, RunningJob& job) {
+  // One job can never stop the daemon. The engine promises not to throw; this is for broken
   // promises and bad_alloc.
   try {
-    return TrainOrThrow(stored, attempt, job);
+    return RunKind(stored, attempt, job);
   } catch (const std::exception& error) {
     return FailedEnding(StopReason::kInternal,
-                        absl::StrCat("an exception ended the training: ", error.what()));
+                        absl::StrCat("an exception ended the job: ", error.what()));
   } catch (...) {
-    return FailedEnding(StopReason::kInternal, "an exception of unknown type ended the training");
+    return FailedEnding(StopReason::kInternal, "an exception of unknown type ended the job");
   }
 }
 
-AttemptEnding AttemptRunner::TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job) {
+AttemptEnding AttemptRunner::RunKind(const Job& stored, int64_t attempt, RunningJob& job) {
   v1::JobSpec spec;
   if (!spec.ParseFromString(stored.spec)) {
     return FailedEnding(StopReason::kInternal,
                         absl::StrCat("the stored spec (", stored.spec.size(),
                                      " bytes) is not a serialized anneal.v1.JobSpec"));
   }
+  return spec.has_prediction() ? Predict(spec, stored.model_job_id, attempt, job)
+                               : Train(spec, attempt, job);
+}
+
+AttemptEnding AttemptRunner::Train(const v1::JobSpec& spec, int64_t attempt, RunningJob& job) {
   // The data set may have vanished or changed since the job was submitted.
   const ValidationResult judged = Validate(spec, catalog_);
   if (!judged.spec.has_value()) {
     return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
   }
 
-  AttemptObserver observer(recorder_, clock_, storage_retry_us_, job.id, attempt,
+  AttemptObserver observer(recorder_, artifacts_, clock_, storage_retry_us_, job.id, attempt,
                            job.stop.get_token());
   absl::StatusOr<TrainingOutcome> trained =
       engine_.Train(*judged.spec, job.stop.get_token(), observer, job.progress);
@@ -124,7 +153,56 @@ AttemptEnding AttemptRunner::TrainOrThrow(const Job& stored, int64_t attempt, Ru
       trained->message = std::string(observer.error().message());
     }
   }
-  return EndingOf(std::move(trained), job.stop.stop_requested());
+  AttemptEnding ending = EndingOf(std::move(trained), job.stop.stop_requested());
+  ending.checkpoint = observer.checkpoint();
+  return ending;
+}
+
+AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, JobId model, int64_t attempt,
+                                     RunningJob& job) {
+  const std::stop_token stop = job.stop.get_token();
+  // A store that is busy says nothing about the model.
+  const absl::Status found = RetryTransient([&] { return models_.FindModel(model).status(); },
+                                            storage_retry_us_, clock_, stop);
+  if (absl::IsCancelled(found)) return EndingOf(found, job.stop.stop_requested());
+  if (IsTransient(found)) return FailedEnding(StopReason::kStorage, std::string(found.message()));
+  // The model may have been deleted since the job was submitted, and the data set changed.
+  const PredictionValidation judged = ValidatePrediction(spec, models_, catalog_);
+  if (!judged.prediction.has_value())
+    return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
+
+  PredictionRecorder recorder(store_, clock_, storage_retry_us_, job.id, attempt, stop);
+  const PredictionSet& set = judged.prediction->set();
+  const absl::StatusOr<int64_t> stored = recorder.Begin(set);
+  if (absl::IsCancelled(stored.status()))
+    return EndingOf(stored.status(), job.stop.stop_requested());
+  if (!stored.ok()) {
+    return FailedEnding(absl::IsFailedPrecondition(stored.status()) ? StopReason::kInvalidData
+                                                                    : StopReason::kStorage,
+                        std::string(stored.status().message()));
+  }
+  absl::StatusOr<TrainingOutcome> predicted =
+      engine_.Predict(*judged.prediction, artifacts_.PathOf(judged.prediction->checkpoint().file),
+                      *stored, stop, recorder, job.progress);
+  AttemptEnding ending = EndingOf(std::move(predicted), job.stop.stop_requested());
+  if (ending.kind != AttemptEnding::Kind::kSucceeded) {
+    const std::string so_far = absl::StrCat(recorder.stored(), " of ", set.images,
+                                            " images are stored");
+    ending.message =
+        ending.message.empty() ? so_far : absl::StrCat(ending.message, "; ", so_far);
+    return ending;
+  }
+  absl::StatusOr<TrainingResult> result = absl::UnknownError("");
+  const absl::Status summed = RetryTransient(
+      [&] {
+        result = PredictionResult(store_, job.id);
+        return result.status();
+      },
+      storage_retry_us_, clock_, stop);
+  // Every image is stored: the measures can be asked for later, so the job is not lost for them.
+  ending.result = result.ok() ? *std::move(result) : TrainingResult{};
+  if (!summed.ok()) ending.message = absl::StrCat("no set measures: ", summed.message());
+  return ending;
 }
 
 AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,

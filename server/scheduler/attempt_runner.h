@@ -7,13 +7,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "anneal/v1/job.pb.h"
 #include "server/core/clock.h"
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
 #include "server/engine/engine.h"
+#include "server/scheduler/artifact_folder.h"
 #include "server/scheduler/attempt_ending.h"
 #include "server/scheduler/job_recorder.h"
 #include "server/scheduler/running_job.h"
+#include "server/scheduler/stored_models.h"
 #include "server/scheduler/sweep_keeper.h"
 #include "storage/store.h"
 
@@ -30,16 +33,18 @@ class AttemptRunner {
 
   // What it is given must outlive it. `storage_retry_us`: as in Scheduler::Options.
   AttemptRunner(Store& store, JobRecorder& recorder, SweepKeeper& sweeps, Engine& engine,
-                const DatasetCatalog& catalog, const Clock& clock, int64_t storage_retry_us)
+                const DatasetCatalog& catalog, const ArtifactFolder& artifacts, const Clock& clock, int64_t storage_retry_us)
       : store_(store),
         recorder_(recorder),
         sweeps_(sweeps),
         engine_(engine),
         catalog_(catalog),
+        artifacts_(artifacts),
+        models_(store),
         clock_(clock),
         storage_retry_us_(storage_retry_us) {}
 
-  // Blocks until the training has ended and its end is stored; never throws. A trial's sweep is
+  // Blocks until the training or prediction has ended and its end is stored; never throws. A trial's sweep is
   // settled when it has begun and when it has ended. `job.stop` ends the
   // training, `shutdown` the retrying of its last write: what is then left RUNNING is found by
   // Store::RecoverInterrupted at the next start.
@@ -52,8 +57,10 @@ class AttemptRunner {
  private:
   absl::StatusOr<int64_t> Adopt(RunningJob& job);
   Result CannotBegin(JobId id, const absl::Status& status);
-  AttemptEnding Train(const Job& stored, int64_t attempt, RunningJob& job);
-  AttemptEnding TrainOrThrow(const Job& stored, int64_t attempt, RunningJob& job);
+  AttemptEnding RunGuarded(const Job& stored, int64_t attempt, RunningJob& job);
+  AttemptEnding RunKind(const Job& stored, int64_t attempt, RunningJob& job);
+  AttemptEnding Train(const v1::JobSpec& spec, int64_t attempt, RunningJob& job);
+  AttemptEnding Predict(const v1::JobSpec& spec, JobId model, int64_t attempt, RunningJob& job);
   Result WriteEnd(JobId id, int64_t attempt, const AttemptEnding& ending,
                   const std::stop_token& shutdown);
 
@@ -62,6 +69,8 @@ class AttemptRunner {
   SweepKeeper& sweeps_;
   Engine& engine_;
   const DatasetCatalog& catalog_;
+  const ArtifactFolder& artifacts_;
+  const StoredModels models_;
   const Clock& clock_;
   const int64_t storage_retry_us_;
 };

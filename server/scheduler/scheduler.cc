@@ -28,6 +28,7 @@
 #include "server/core/mutex.h"
 #include "server/core/status_macros.h"
 #include "server/core/strings.h"
+#include "server/scheduler/artifact_folder.h"
 #include "server/scheduler/attempt_runner.h"
 #include "server/scheduler/job_recorder.h"
 #include "server/scheduler/progress_ticker.h"
@@ -47,10 +48,12 @@ class SchedulerImpl final : public Scheduler {
       : store_(store),
         clock_(clock),
         worker_count_(options.workers),
+        artifacts_(options.artifact_folder),
         recorder_(store, bus),
         sweeps_(store, recorder_, clock,
                 [this](JobId trial, JobState state) { Withdraw(trial, state); }),
-        runner_(store, recorder_, sweeps_, engine, catalog, clock, options.storage_retry_us),
+        runner_(store, recorder_, sweeps_, engine, catalog, artifacts_, clock,
+                options.storage_retry_us),
         ticker_(bus, clock, options.progress_interval_us) {}
 
   ~SchedulerImpl() override { Stop(); }
@@ -82,6 +85,7 @@ class SchedulerImpl final : public Scheduler {
   Store& store_;
   const Clock& clock_;
   const int worker_count_;
+  const ArtifactFolder artifacts_;
   JobRecorder recorder_;
   SweepKeeper sweeps_;
   AttemptRunner runner_;
@@ -243,7 +247,9 @@ bool SchedulerImpl::Dequeue(JobId id) {
 }
 
 absl::Status SchedulerImpl::Delete(JobId id) {
-  return store_.DeleteJob(id);
+  ASSIGN_OR_RETURN(const std::vector<JobId> gone, store_.DeleteJob(id));
+  artifacts_.Remove(gone);
+  return absl::OkStatus();
 }
 
 std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {

@@ -31,6 +31,7 @@ class Scheduler {
     // StopReason::kStorage.
     int64_t storage_retry_us = 30'000'000;
     int64_t progress_interval_us = 100'000;
+    std::string artifact_folder;  // for the files that jobs leave behind; need not exist yet
   };
 
   struct Counts {
@@ -68,7 +69,7 @@ class Scheduler {
   // that. FAILED_PRECONDITION: it has ended. NOT_FOUND.
   virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
 
-  // Of a sweep, with its trials. Errors of Store::DeleteJob.
+  // With its files; of a sweep, with its trials. Errors of Store::DeleteJob.
   virtual absl::Status Delete(JobId id) = 0;
 
   // Of a job that runs now; nothing otherwise.

@@ -7,6 +7,7 @@
 
 #include "anneal/v1/network.pb.h"
 #include "anneal/v1/optimizer.pb.h"
+#include "anneal/v1/prediction.pb.h"
 #include "anneal/v1/search.pb.h"
 #include "anneal/v1/training.pb.h"
 
@@ -31,6 +32,8 @@ inline double Power(const v1::Pruning::PolynomialSparsity& s) {
 inline int64_t Frequency(const v1::Pruning::PolynomialSparsity& s) {
   return s.has_frequency() ? s.frequency() : 100;
 }
+
+inline int64_t Samples(const v1::PredictionSpec& s) { return s.has_samples() ? s.samples() : 100; }
 
 inline double MinLearningRate(const v1::LearningRateRangeTest& s) {
   return s.has_min_learning_rate() ? s.min_learning_rate() : 1e-5;

@@ -35,4 +35,7 @@ inline constexpr int64_t kEpochs = 1'000'000;
 inline constexpr int64_t kFewestRangeTestSteps = 10;
 inline constexpr int64_t kRangeTestSteps = 100'000;
 
+inline constexpr int64_t kPredictionSamples = 100'000;
+inline constexpr int64_t kSampledProbabilities = 20'000'000;  // of one image: samples x classes
+
 }  // namespace anneal::limits

@@ -42,13 +42,13 @@ bool IsCudaDevice(const std::string& device) {
                      [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
 }
 
+}  // namespace
+
 void CheckDevice(const FieldChecks& checks, const std::string& device) {
   if (device.empty() || device == "auto" || device == "cpu" || IsCudaDevice(device)) return;
   checks.Add("device", absl::StrCat("is ", Quote(device),
                                     "; a device is auto, cpu, or cuda:N such as cuda:0"));
 }
-
-}  // namespace
 
 void CheckRun(const v1::TrainingSpec& training, ViolationList& violations) {
   const FieldChecks checks("training", violations);

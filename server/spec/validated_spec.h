@@ -81,6 +81,8 @@ struct ValidationResult {
 // Of a sweep, the training and every trial made of it are judged; what is wrong with several trials
 // alike is said once, naming the first of them and its settings.
 //
+// Predictions are judged elsewhere (validated_prediction.h): here they lack a training.
+//
 // `catalog` is asked for the spec's data set: an unknown name is a violation of
 // `training.dataset.name`, one that cannot be read too. Never throws; bounded in time and memory by
 // the size of the spec and fixed limits. Thread-safe.

@@ -78,8 +78,7 @@ void Validator::CheckJob(const v1::JobSpec& spec) {
   const FieldChecks checks("", violations_);
   std::string problem = NameProblem(spec.name(), limits::kJobNameBytes);
   if (!problem.empty()) checks.Add("name", std::move(problem));
-  if (spec.kind_case() == v1::JobSpec::KIND_NOT_SET)
-    checks.Add("training", "is missing; a job says what to train");
+  if (!spec.has_training()) checks.Add("training", "is missing; a job says what to train");
   if (spec.has_lr_range_test()) CheckLearningRateRangeTest(spec.lr_range_test(), violations_);
 }
 

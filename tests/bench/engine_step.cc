@@ -33,6 +33,7 @@ class EpochMeter final : public anneal::TrainingObserver {
     meter_.Begin();
     return absl::OkStatus();
   }
+  absl::Status OnFinalWeights(const anneal::FinalWeights&) override { return absl::OkStatus(); }
   void OnWarning(const std::string& text) override { std::fprintf(stderr, "%s\n", text.c_str()); }
 
   void Print() const { meter_.Print("engine_step"); }

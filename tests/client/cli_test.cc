@@ -88,9 +88,8 @@ TEST_F(CliTest, UnknownVerb) {
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
   for (const std::string verb :
-       {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "compare", "cancel",
-        "delete",
-        "datasets", "recipes", "server", "health", "version"}) {
+       {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "compare", "predict",
+        "predictions", "uncertainty", "cancel", "delete", "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),
                 AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
@@ -147,6 +146,9 @@ TEST_F(CliTest, Unreachable) {
                                              {"cancel", "1", "2"},
                                              {"delete", "1"},
                                              {"metrics", "1"},
+                                             {"predict", "1"},
+                                             {"predictions", "1"},
+                                             {"uncertainty", "1"},
                                              {"datasets", "list"},
                                              {"server"},
                                              {"health"}}) {

@@ -10,6 +10,7 @@
 
 #include "anneal/v1/dataset_service.grpc.pb.h"
 #include "anneal/v1/job_service.grpc.pb.h"
+#include "anneal/v1/prediction_service.grpc.pb.h"
 #include "anneal/v1/server_service.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -27,7 +28,8 @@ class FakeServer {
  public:
   using WatchWriter = grpc::ServerWriter<v1::WatchJobResponse>;
 
-  FakeServer() : jobs_(*this), datasets_(*this), info_(*this), health_(*this) {}
+  FakeServer()
+      : jobs_(*this), predictions_(*this), datasets_(*this), info_(*this), health_(*this) {}
   ~FakeServer() { Kill(); }
 
   std::string address() const { return "unix:" + folder_.Join("socket"); }
@@ -36,6 +38,7 @@ class FakeServer {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
     builder.RegisterService(&jobs_);
+    builder.RegisterService(&predictions_);
     builder.RegisterService(&datasets_);
     builder.RegisterService(&info_);
     builder.RegisterService(&health_);
@@ -58,6 +61,8 @@ class FakeServer {
   Handler<v1::CancelJobRequest, v1::Job> cancel_job;
   Handler<v1::DeleteJobRequest, google::protobuf::Empty> delete_job;
   Handler<v1::ListEpochMetricsRequest, v1::ListEpochMetricsResponse> list_epoch_metrics;
+  Handler<v1::ListPredictionsRequest, v1::ListPredictionsResponse> list_predictions;
+  Handler<v1::GetUncertaintyRequest, v1::Uncertainty> get_uncertainty;
   Handler<v1::ListDatasetsRequest, v1::ListDatasetsResponse> list_datasets;
   Handler<v1::GetServerInfoRequest, v1::ServerInfo> get_server_info;
   Handler<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse> check;
@@ -123,6 +128,18 @@ class FakeServer {
     }
     FakeServer& fake;
   };
+  struct Predictions final : v1::PredictionService::Service {
+    explicit Predictions(FakeServer& owner) : fake(owner) {}
+    grpc::Status ListPredictions(grpc::ServerContext*, const v1::ListPredictionsRequest* request,
+                                 v1::ListPredictionsResponse* response) override {
+      return Answer(fake.list_predictions, *request, response);
+    }
+    grpc::Status GetUncertainty(grpc::ServerContext*, const v1::GetUncertaintyRequest* request,
+                                v1::Uncertainty* response) override {
+      return Answer(fake.get_uncertainty, *request, response);
+    }
+    FakeServer& fake;
+  };
   struct Datasets final : v1::DatasetService::Service {
     explicit Datasets(FakeServer& owner) : fake(owner) {}
     grpc::Status ListDatasets(grpc::ServerContext*, const v1::ListDatasetsRequest* request,
@@ -150,6 +167,7 @@ class FakeServer {
 
   const TempFolder folder_;
   Jobs jobs_;
+  Predictions predictions_;
   Datasets datasets_;
   Info info_;
   Health health_;

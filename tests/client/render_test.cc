@@ -58,6 +58,32 @@ TEST(ShortenTest, CutsAtColumns) {
   EXPECT_EQ(Shorten("abc", 0, kPlain), "");
 }
 
+TEST(PadTest, ByDisplayWidth) {
+  EXPECT_EQ(PadLeft("日本", 6), "  日本");
+  EXPECT_EQ(PadRight("日本", 6), "日本  ");
+  EXPECT_EQ(PadLeft("abc", 2), "abc");
+  EXPECT_EQ(PadRight("abc", -1), "abc");
+}
+
+TEST(ParagraphTest, BreaksBetweenWords) {
+  const std::string words = "aaaaaaaaa bbbbbbbbb ccccccccc ddddddddd e";  // 39 columns before " e"
+  const Style narrow{.columns = 1};                                      // as if it were 40
+  EXPECT_EQ(Paragraph(words, narrow), "aaaaaaaaa bbbbbbbbb ccccccccc ddddddddd\ne\n");
+  EXPECT_EQ(ListItem(words, narrow), "- aaaaaaaaa bbbbbbbbb ccccccccc\n  ddddddddd e\n");
+  EXPECT_EQ(Paragraph(words, kPlain), words + "\n");
+  const std::string endless(200, 'x');
+  EXPECT_EQ(Paragraph("a " + endless + " b", narrow), "a\n" + endless + "\nb\n");
+  EXPECT_EQ(Paragraph("", narrow), "\n");
+}
+
+TEST(FormatTest, Floats) {
+  EXPECT_EQ(FormatExactFloat(0.1f), "0.100000001");
+  EXPECT_EQ(FormatExactFloat(-2), "-2");
+  EXPECT_EQ(FormatExactFloat(std::numeric_limits<float>::infinity()), "inf");
+  EXPECT_EQ(FormatExactFloat(-std::numeric_limits<float>::infinity()), "-inf");
+  EXPECT_EQ(FormatExactFloat(std::nanf("")), "nan");
+}
+
 TEST(FormatTest, Count) {
   EXPECT_EQ(FormatCount(0), "0");
   EXPECT_EQ(FormatCount(999), "999");

@@ -79,6 +79,14 @@ class RecordingObserver final : public TrainingObserver {
     if (stop_after_epoch == record.epoch) stop.request_stop();
     return absl::OkStatus();
   }
+  absl::Status OnFinalWeights(const FinalWeights& weights) override {
+    if (fail_final_weights) return absl::ResourceExhaustedError("disk full");
+    if (weights_path.empty()) return absl::OkStatus();
+    absl::StatusOr<CheckpointInfo> written = weights.Write(weights_path);
+    if (!written.ok()) return written.status();
+    checkpoint = *std::move(written);
+    return absl::OkStatus();
+  }
   void OnWarning(const std::string& text) override { warnings.push_back(text); }
 
   // NaN where the metric is absent.
@@ -91,6 +99,9 @@ class RecordingObserver final : public TrainingObserver {
 
   std::vector<EpochRecord> records;
   std::vector<std::string> warnings;
+  std::string weights_path;  // where final weights go; "": nowhere
+  CheckpointInfo checkpoint;
+  bool fail_final_weights = false;
   int64_t fail_at_epoch = 0;
   int64_t stop_after_epoch = 0;
   std::stop_source stop;

@@ -35,8 +35,9 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
-// What ranks a sweep's trials: read where they are ranked, with a test there.
-const std::set<std::string> kElsewhere = {"Sweep.monitor", "Sweep.mode"};
+// What ranks a sweep's trials: read where they are ranked, with a test there. A prediction's fields:
+// predictor_test.cc has such a test of them.
+const std::set<std::string> kElsewhere = {"Sweep.monitor", "Sweep.mode", "JobSpec.prediction"};
 
 constexpr char kActivations[] =
     "LINEAR|RELU|RELU6|LEAKY_RELU|SELU|CELU|GELU|SILU|MISH|SOFTPLUS|SOFTSIGN|TANH|SIGMOID"
@@ -242,7 +243,7 @@ class SpecFields : public ::testing::Test {
     ProgressCell progress;
     const ManualClock clock;
     const auto outcome =
-        RunTraining(spec, datasets_.at(spec.training().dataset().name()), MakeCpuKernels(), clock,
+        RunTraining(spec, datasets_.at(spec.training().dataset().name()), MakeCpuKernels(), "", clock,
                     std::stop_token(), observer, progress);
     if (!outcome.ok()) return outcome.status().ToString();
     std::string text = absl::StrFormat("%d %s weights %s", static_cast<int>(outcome->stop_reason),

@@ -93,6 +93,13 @@ class WatchedKernels final : public Kernels {
                    at::Tensor& mask) override {
     kernels_->DropoutMask(stream, rate, kept, mask);
   }
+  void DropoutMaskRows(const RandomStream& stream, const std::vector<uint64_t>& positions,
+                       double rate, double kept, at::Tensor& mask) override {
+    kernels_->DropoutMaskRows(stream, positions, rate, kept, mask);
+  }
+  void GatherRows(const at::Tensor& x, const std::vector<int64_t>& rows, at::Tensor& y) override {
+    kernels_->GatherRows(x, rows, y);
+  }
   void Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) override {
     kernels_->Multiply(a, b, y);
   }

@@ -14,7 +14,9 @@ class AttemptRunnerTest : public SchedulerFixture {
  protected:
   JobRecorder recorder_{store_, bus_};
   SweepKeeper sweeps_{store_, recorder_, clock_, [](JobId, JobState) {}};
-  AttemptRunner runner_{store_, recorder_, sweeps_, engine_, catalog_, clock_, 1'000'000};
+  const ArtifactFolder artifacts_{""};  // no script keeps weights
+  AttemptRunner runner_{store_,   recorder_,  sweeps_, engine_,
+                        catalog_, artifacts_, clock_,  1'000'000};
 };
 
 TEST_F(AttemptRunnerTest, RunsAQueuedJobToItsEnd) {

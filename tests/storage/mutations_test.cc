@@ -401,7 +401,7 @@ TEST_F(MutationsTest, RecoverInterruptedFromEveryState) {
 TEST_F(MutationsTest, OnlyEndedJobsAreDeletedWithAllTheirRows) {
   for (const JobState state : kAllJobStates) {
     const JobId id = CreateIn(state);
-    const absl::Status deleted = store_->DeleteJob(id);
+    const absl::Status deleted = store_->DeleteJob(id).status();
     if (!IsTerminal(state)) {
       EXPECT_EQ(Code(deleted), absl::StatusCode::kFailedPrecondition);
       EXPECT_TRUE(Says(deleted, std::string(JobStateName(state)))) << deleted;

@@ -219,12 +219,12 @@ TEST_F(SweepsTest, DeletedWithItsTrialsWhenAllHaveEnded) {
   EXPECT_EQ(Code(store_->DeleteJob(1)), absl::StatusCode::kFailedPrecondition);
   RunTo(2, JobState::kSucceeded, "loss", {1, 2});
   // A trial counts until its sweep has ended.
-  const absl::Status early = store_->DeleteJob(2);
+  const absl::Status early = store_->DeleteJob(2).status();
   EXPECT_EQ(Code(early), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(Says(early, "job 1")) << early;
   ASSERT_TRUE(
       store_->ChangeState(1, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
-  const absl::Status open_trial = store_->DeleteJob(1);
+  const absl::Status open_trial = store_->DeleteJob(1).status();
   EXPECT_EQ(Code(open_trial), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(Says(open_trial, "job 3")) << open_trial;
   ASSERT_TRUE(store_->CancelWaitingTrials(1).ok());
@@ -337,7 +337,7 @@ TEST_F(SweepsTest, FromAFileOfVersion1) {
   // An older program says that the file is newer than itself.
   store_.reset();
   SQLite::Database database(old);
-  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
+  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt64(), Migrations().back().version);
   EXPECT_EQ(database.execAndGet("PRAGMA integrity_check").getString(), "ok");
 }
 

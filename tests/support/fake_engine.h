@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <stop_token>
@@ -16,9 +17,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "server/core/durable_file.h"
 #include "server/core/metrics.h"
+#include "server/core/prediction_measures.h"
 #include "server/core/progress.h"
 #include "server/engine/engine.h"
+#include "server/spec/model_description.h"
+#include "server/spec/validated_prediction.h"
 #include "server/spec/validated_spec.h"
 
 namespace anneal {
@@ -36,6 +41,35 @@ struct FakeTraining {
   absl::Status status = {};        // returned at the end, unless OK
   TrainingOutcome outcome =
       {};  // else this, with result.epochs and result.weights_sha256 filled in
+  bool keeps_weights = false;  // a training that succeeds hands weights to its observer
+};
+
+// What FakeEngine writes for weights: the job's name.
+class FakeWeights final : public FinalWeights {
+ public:
+  FakeWeights(const ValidatedSpec& spec, int64_t epoch)
+      : contents_("weights of " + spec.proto().name()),
+        description_(DescribeModel(spec, epoch, contents_, "fake").SerializeAsString()),
+        epoch_(epoch) {}
+
+  absl::StatusOr<CheckpointInfo> Write(const std::string& path) const override {
+    absl::StatusOr<std::unique_ptr<DurableFile>> file = DurableFile::Create(path);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->Write(contents_.data(), contents_.size()); !status.ok())
+      return status;
+    if (absl::Status status = (*file)->Commit(); !status.ok()) return status;
+    CheckpointInfo info;
+    info.epoch = epoch_;
+    info.bytes = static_cast<int64_t>(contents_.size());
+    info.sha256 = "sha256 of " + contents_;
+    info.description = description_;
+    return info;
+  }
+
+ private:
+  const std::string contents_;
+  const std::string description_;
+  const int64_t epoch_;
 };
 
 // Thread-safe.
@@ -68,6 +102,16 @@ class FakeEngine final : public Engine {
   std::vector<std::string> Began() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return began_;
+  }
+
+  // Of every prediction that began: how many images were stored, and where its weights are.
+  std::vector<int64_t> PredictedFrom() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return predicted_from_;
+  }
+  std::vector<std::string> CheckpointPaths() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return checkpoint_paths_;
   }
 
   int MostAtOnce() const {
@@ -123,7 +167,63 @@ class FakeEngine final : public Engine {
     TrainingOutcome outcome = training.outcome;
     outcome.result.epochs = training.epochs;
     outcome.result.weights_sha256 = absl::StrCat("weights of ", name);
+    if (training.keeps_weights && outcome.succeeded()) {
+      const absl::Status kept = observer.OnFinalWeights(FakeWeights(spec, training.epochs));
+      if (!kept.ok()) {
+        outcome.stop_reason = StopReason::kStorage;
+        outcome.message = std::string(kept.message());
+      }
+    }
     return outcome;
+  }
+
+  // Chunks of four images. Does what was said under the name "prediction": epochs are chunks there,
+  // whose number is not taken from the script. Image k is of class k % classes; the network is sure
+  // of class 0.
+  absl::StatusOr<TrainingOutcome> Predict(const ValidatedPrediction& prediction,
+                                          const std::string& checkpoint_path, int64_t stored,
+                                          std::stop_token stop, PredictionObserver& observer,
+                                          ProgressCell& progress) override {
+    const FakeTraining script = Begin("prediction");
+    const Ending ending(*this);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      predicted_from_.push_back(stored);
+      checkpoint_paths_.push_back(checkpoint_path);
+    }
+    const PredictionSet& set = prediction.set();
+    progress.BeginAttempt(1, set.images, set.images - stored, clock_.MonotonicUs());
+    progress.BeginEpoch(1, clock_.MonotonicUs());
+    std::vector<float> probabilities(static_cast<size_t>(set.classes()));
+    probabilities[0] = 1;
+    int64_t number = 1;
+    for (int64_t done = stored; done < set.images; ++number) {
+      Hold("prediction", script, number, stop);
+      if (!script.deaf && stop.stop_requested()) return absl::CancelledError("stopped");
+      PredictionChunk chunk = MakePredictionChunk(set, set.begin + done,
+                                                  std::min<int64_t>(4, set.images - done));
+      for (int64_t n = 0; n < chunk.count; ++n) {
+        ImageProbabilities image;
+        image.label = static_cast<int32_t>((chunk.begin + n) % set.classes());
+        image.classes = set.classes();
+        image.deterministic = probabilities.data();
+        image.samples = 1;
+        image.sampled = probabilities.data();
+        if (set.samples == 0) image.samples = 0;
+        MeasureImage(image, n, chunk);
+      }
+      if (const absl::Status kept = observer.OnChunk(chunk); !kept.ok()) {
+        TrainingOutcome outcome;
+        outcome.stop_reason = StopReason::kStorage;
+        outcome.message = std::string(kept.message());
+        return outcome;
+      }
+      done += chunk.count;
+      progress.Step(done, done - stored, 0, 0);
+    }
+    if (!script.exception.empty()) throw std::runtime_error(script.exception);
+    if (!script.status.ok()) return script.status;
+    return script.outcome;
   }
 
  private:
@@ -171,6 +271,8 @@ class FakeEngine final : public Engine {
   std::map<std::string, bool> released_;
   std::map<std::string, int> held_;
   std::vector<std::string> began_;
+  std::vector<int64_t> predicted_from_;
+  std::vector<std::string> checkpoint_paths_;
   int at_once_ = 0;
   int most_at_once_ = 0;
 };

@@ -18,12 +18,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "server/core/checkpoint_info.h"
 #include "server/core/clock.h"
 #include "server/core/job.h"
 #include "server/core/metrics.h"
 #include "server/core/mutex.h"
+#include "server/core/prediction.h"
 #include "server/core/strings.h"
 #include "storage/store.h"
+#include "tests/support/fake_predictions.h"
 
 namespace anneal {
 
@@ -41,6 +44,8 @@ class FakeStore final : public Store {
     kAppendTrialEnds,
     kCancelWaitingTrials,
     kRecoverInterrupted,
+    kBeginPredictions,
+    kAppendPredictions,
     kDeleteJob,
     kGetJob,
     kListJobs,
@@ -49,6 +54,10 @@ class FakeStore final : public Store {
     kListOpenSweeps,
     kListEpochs,
     kListLastEpochs,
+    kGetCheckpoint,
+    kGetPredictionSet,
+    kListPredictions,
+    kReadPredictions,
     kListEvents,
     kCount,
   };
@@ -117,6 +126,9 @@ class FakeStore final : public Store {
         return CreatedJob{row.job, false, {}, TrialsOf(row.job.id)};
       }
     }
+    if (job.model_job_id != 0 && !rows_.contains(job.model_job_id)) {
+      return absl::NotFoundError(absl::StrCat("there is no job ", job.model_job_id));
+    }
     const JobId id = next_id_++;
     Row& row = rows_[id];
     row.job.id = id;
@@ -126,6 +138,7 @@ class FakeStore final : public Store {
     row.job.create_time_us = clock_.NowUs();
     row.job.spec = job.spec;
     row.job.spec_sha256 = job.spec_sha256;
+    row.job.model_job_id = job.model_job_id;
     if (!job.request_id.empty()) requests_[job.request_id] = id;
     CreatedJob created{row.job, true, {}, {}};
     created.events.push_back(Append(row, JobEvent::StateChange{}));
@@ -199,6 +212,10 @@ class FakeStore final : public Store {
     if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
     if (row->job.state != end.from) return WrongState(*row, end.from);
     if (absl::Status legal = CheckChange(end.from, end.to); !legal.ok()) return legal;
+    if (end.checkpoint.has_value() && end.to != JobState::kSucceeded) {
+      return absl::InternalError(absl::StrCat("job ", id, ": only a success has a checkpoint"));
+    }
+    row->checkpoint = end.checkpoint;
     std::vector<JobEvent> events;
     if (end.result.has_value()) {
       row->job.result = end.result;
@@ -276,7 +293,38 @@ class FakeStore final : public Store {
     return changed;
   }
 
-  absl::Status DeleteJob(JobId id) override {
+  absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
+                                           const PredictionSet& set) override {
+    if (absl::Status failure = Enter(Call::kBeginPredictions); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (absl::Status closed = CheckOpen(*row, attempt); !closed.ok()) return closed;
+    if (row->predictions.has_value() && !row->predictions->Is(set)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("an earlier attempt of job ", id, " has begun other predictions"));
+    }
+    if (!row->predictions.has_value()) {
+      PredictionSet begun = set;
+      begun.job_id = id;
+      row->predictions.emplace(std::move(begun));
+    }
+    return row->predictions->set().stored;
+  }
+
+  absl::Status AppendPredictions(JobId id, int64_t attempt, const PredictionChunk& chunk) override {
+    if (absl::Status failure = Enter(Call::kAppendPredictions); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (absl::Status closed = CheckOpen(*row, attempt); !closed.ok()) return closed;
+    if (!row->predictions.has_value()) {
+      return absl::InternalError(absl::StrCat("job ", id, " has begun no predictions"));
+    }
+    return row->predictions->Append(chunk);
+  }
+
+  absl::StatusOr<std::vector<JobId>> DeleteJob(JobId id) override {
     if (absl::Status failure = Enter(Call::kDeleteJob); !failure.ok()) return failure;
     const MutexLock lock(mutex_);
     Row* row = nullptr;
@@ -285,8 +333,8 @@ class FakeStore final : public Store {
       return absl::FailedPreconditionError(
           absl::StrCat("job ", id, " has not ended: it is ", ToAbsl(JobStateName(row->job.state))));
     }
-    const std::vector<JobId> trials = TrialsOf(id);
-    const bool open_trial = std::any_of(trials.begin(), trials.end(), [this](JobId trial) {
+    std::vector<JobId> gone = TrialsOf(id);
+    const bool open_trial = std::any_of(gone.begin(), gone.end(), [this](JobId trial) {
       return !IsTerminal(rows_.at(trial).job.state);
     });
     if (open_trial ||
@@ -294,9 +342,17 @@ class FakeStore final : public Store {
       return absl::FailedPreconditionError(
           absl::StrCat("a job of the same sweep as job ", id, " has not ended"));
     }
-    for (const JobId trial : trials) rows_.erase(trial);
-    rows_.erase(id);
-    return absl::OkStatus();
+    gone.insert(gone.begin(), id);
+    for (const auto& [user_id, user] : rows_) {
+      if (IsTerminal(user.job.state) ||
+          std::find(gone.begin(), gone.end(), user.job.model_job_id) == gone.end()) {
+        continue;
+      }
+      return absl::FailedPreconditionError(absl::StrCat(
+          "job ", user_id, ", which predicts with job ", user.job.model_job_id, ", has not ended"));
+    }
+    for (const JobId one : gone) rows_.erase(one);
+    return gone;
   }
 
   absl::StatusOr<Job> GetJob(JobId id) override {
@@ -319,6 +375,7 @@ class FakeStore final : public Store {
           !(job.trial.has_value() && job.trial->sweep_id == query.sweep_id)) {
         continue;
       }
+      if (query.model_job_id != 0 && job.model_job_id != query.model_job_id) continue;
       if (!query.states.empty() &&
           std::find(query.states.begin(), query.states.end(), job.state) == query.states.end()) {
         continue;
@@ -415,6 +472,46 @@ class FakeStore final : public Store {
     return epochs;
   }
 
+  absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) override {
+    if (absl::Status failure = Enter(Call::kGetCheckpoint); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (!row->checkpoint.has_value()) {
+      return absl::NotFoundError(absl::StrCat("job ", id, " has no final weights"));
+    }
+    return *row->checkpoint;
+  }
+
+  absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override {
+    if (absl::Status failure = Enter(Call::kGetPredictionSet); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    const FakePredictions* predictions = nullptr;
+    if (absl::Status none = FindPredictions(id, predictions); !none.ok()) return none;
+    return predictions->set();
+  }
+
+  absl::StatusOr<PredictionPage> ListPredictions(const PredictionQuery& query) override {
+    if (absl::Status failure = Enter(Call::kListPredictions); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    const FakePredictions* predictions = nullptr;
+    if (absl::Status none = FindPredictions(query.job_id, predictions); !none.ok()) return none;
+    return predictions->List(query);
+  }
+
+  absl::Status ReadPredictions(
+      JobId id, const std::function<absl::Status(const PredictionChunk&)>& visit) override {
+    if (absl::Status failure = Enter(Call::kReadPredictions); !failure.ok()) return failure;
+    std::optional<FakePredictions> as_of_now;
+    {
+      const MutexLock lock(mutex_);
+      const FakePredictions* predictions = nullptr;
+      if (absl::Status none = FindPredictions(id, predictions); !none.ok()) return none;
+      as_of_now = *predictions;
+    }
+    return as_of_now->Read(visit);
+  }
+
   absl::StatusOr<std::vector<JobEvent>> ListEvents(JobId id, int64_t after_sequence,
                                                    int64_t limit) override {
     if (absl::Status failure = Enter(Call::kListEvents); !failure.ok()) return failure;
@@ -434,6 +531,8 @@ class FakeStore final : public Store {
     Job job;
     std::map<int64_t, EpochRecord> epochs;
     std::vector<JobEvent> events;
+    std::optional<CheckpointInfo> checkpoint;
+    std::optional<FakePredictions> predictions;
   };
   struct Hooks {
     int64_t failures = 0;
@@ -465,6 +564,25 @@ class FakeStore final : public Store {
     if (it == rows_.end()) return absl::NotFoundError(absl::StrCat("there is no job ", id));
     row = &it->second;
     return absl::OkStatus();
+  }
+
+  absl::Status FindPredictions(JobId id, const FakePredictions*& predictions)
+      ANNEAL_REQUIRES(mutex_) {
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (!row->predictions.has_value()) {
+      return absl::NotFoundError(absl::StrCat("job ", id, " has begun no predictions"));
+    }
+    predictions = &*row->predictions;
+    return absl::OkStatus();
+  }
+
+  static absl::Status CheckOpen(const Row& row, int64_t attempt) {
+    const bool open = !row.job.attempts.empty() && row.job.attempts.back().number == attempt &&
+                      row.job.attempts.back().end_time_us == 0;
+    if (IsActive(row.job.state) && open) return absl::OkStatus();
+    return absl::AbortedError(
+        absl::StrCat("attempt ", attempt, " of job ", row.job.id, " is not running"));
   }
 
   // In order.

@@ -240,6 +240,25 @@ void AtenKernels::DropoutMask(const RandomStream& stream, double rate, double ke
   mask.copy_(host);
 }
 
+void AtenKernels::DropoutMaskRows(const RandomStream& stream,
+                                  const std::vector<uint64_t>& positions, double rate, double kept,
+                                  at::Tensor& mask) {
+  at::Tensor host = mask.is_cpu() ? mask : at::empty(mask.sizes(), mask.options().device(at::kCPU));
+  const int64_t width = mask.numel() / mask.size(0);
+  RandomStream row = stream;
+  for (size_t n = 0; n < positions.size(); ++n) {
+    row.position = positions[n];
+    FillDropoutMask(row, rate, kept,
+                    static_cast<float*>(host.data_ptr()) + static_cast<int64_t>(n) * width, width);
+  }
+  if (!mask.is_cpu()) mask.copy_(host);
+}
+
+void AtenKernels::GatherRows(const at::Tensor& x, const std::vector<int64_t>& rows,
+                             at::Tensor& y) {
+  at::index_select_out(y, x, 0, at::tensor(rows, at::kLong).to(x.device()));
+}
+
 void AtenKernels::Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) {
   at::mul_out(y, a, b);
 }

@@ -47,6 +47,9 @@ class AtenKernels : public Kernels {
                              at::Tensor& gamma_gradient, at::Tensor& beta_gradient,
                              at::Tensor& dx) override;
   void DropoutMask(const RandomStream& stream, double rate, double kept, at::Tensor& mask) override;
+  void DropoutMaskRows(const RandomStream& stream, const std::vector<uint64_t>& positions,
+                       double rate, double kept, at::Tensor& mask) override;
+  void GatherRows(const at::Tensor& x, const std::vector<int64_t>& rows, at::Tensor& y) override;
   void Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) override;
   LossSums CrossEntropy(const at::Tensor& logits, const at::Tensor& labels) override;
   LossSums CrossEntropyAndGradient(const at::Tensor& logits, const at::Tensor& labels,

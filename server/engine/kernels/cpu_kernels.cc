@@ -190,6 +190,14 @@ class CpuKernels final : public AtenKernels {
     return CrossEntropyLoop(logits, labels, Data(gradient));
   }
 
+  void GatherRows(const at::Tensor& x, const std::vector<int64_t>& rows, at::Tensor& y) override {
+    const int64_t width = y.numel() / y.size(0);
+    for (size_t n = 0; n < rows.size(); ++n) {
+      std::memcpy(Data(y) + static_cast<int64_t>(n) * width, Data(x) + rows[n] * width,
+                  static_cast<size_t>(width) * sizeof(float));
+    }
+  }
+
   void GatherImages(const uint8_t* images, int64_t features, const uint32_t* indices, int64_t count,
                     const at::Tensor& scale, const at::Tensor& shift, at::Tensor& y) override {
     float* const out = Data(y);

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "anneal/v1/network.pb.h"
 #include "server/core/random.h"
@@ -166,6 +167,14 @@ class Kernels {
   // (row-major).
   virtual void DropoutMask(const RandomStream& stream, double rate, double kept,
                            at::Tensor& mask) = 0;
+
+  // The same for each row n of the mask (first axis) by itself: of the stream at positions[n],
+  // elements counted within the row.
+  virtual void DropoutMaskRows(const RandomStream& stream, const std::vector<uint64_t>& positions,
+                               double rate, double kept, at::Tensor& mask) = 0;
+
+  // y[n] = x[rows[n]] for every n of the first axis of y. rows: on the CPU.
+  virtual void GatherRows(const at::Tensor& x, const std::vector<int64_t>& rows, at::Tensor& y) = 0;
 
   // y = a * b, element by element. y may be a or b.
   virtual void Multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& y) = 0;

@@ -1,6 +1,8 @@
-// Dropout in its three forms. Masks are pure functions of (seed, step, layer, element).
+// Dropout in its three forms. Masks are pure functions of (seed, step, layer, element) while
+// training, and of (seed, sample, image, layer, element) in Monte Carlo mode.
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "server/engine/layers/layers.h"
 
@@ -10,12 +12,14 @@ namespace {
 struct DropoutScratch final : LayerScratch {
   at::Tensor mask;     // what an input is multiplied by; broadcast against x
   at::Tensor dropped;  // AlphaDropout: 1 where the mask is 0
+  std::vector<uint64_t> positions;  // Monte Carlo: of each row's random numbers
 };
 
 class MaskingLayer : public Layer {
  public:
   MaskingLayer(double rate, uint32_t index) : rate_(rate), index_(index) {}
 
+  bool IsDropout() const override { return true; }
   bool IsView(Mode mode) const override { return mode == Mode::kInference || rate_ == 0; }
 
  protected:
@@ -28,10 +32,22 @@ class MaskingLayer : public Layer {
   }
 
   // 0 with probability rate, else `kept`.
-  void DrawMask(Kernels& kernels, LayerIo& io, const StepContext& step, double kept) const {
-    kernels.DropoutMask(
-        {step.seed, RandomPurpose::kDropout, index_, static_cast<uint64_t>(step.step)}, rate_, kept,
-        Scratch(io).mask);
+  void DrawMask(Kernels& kernels, LayerIo& io, Mode mode, const StepContext& step,
+                double kept) const {
+    DropoutScratch& scratch = Scratch(io);
+    if (mode == Mode::kTraining) {
+      kernels.DropoutMask(
+          {step.seed, RandomPurpose::kDropout, index_, static_cast<uint64_t>(step.step)}, rate_,
+          kept, scratch.mask);
+      return;
+    }
+    scratch.positions.resize(static_cast<size_t>(scratch.mask.size(0)));
+    for (size_t n = 0; n < scratch.positions.size(); ++n) {
+      scratch.positions[n] =
+          static_cast<uint64_t>(step.rows[n].image) << 32 | step.rows[n].sample;
+    }
+    kernels.DropoutMaskRows({step.seed, RandomPurpose::kMonteCarlo, index_, 0}, scratch.positions,
+                            rate_, kept, scratch.mask);
   }
 
   const double rate_;
@@ -47,8 +63,9 @@ class Dropout final : public MaskingLayer {
 
   void Prepare(Kernels&, LayerIo& io, Mode) const override { MakeScratch(io, io.x.sizes()); }
 
-  void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext& step) const override {
-    DrawMask(kernels, io, step, 1.0 / (1.0 - rate_));
+  void Forward(Kernels& kernels, LayerIo& io, Mode mode,
+               const StepContext& step) const override {
+    DrawMask(kernels, io, mode, step, 1.0 / (1.0 - rate_));
     kernels.Multiply(io.x, Scratch(io).mask, io.y);
   }
 
@@ -66,8 +83,9 @@ class SpatialDropout2D final : public MaskingLayer {
     MakeScratch(io, {io.x.size(0), 1, 1, io.x.size(3)});
   }
 
-  void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext& step) const override {
-    DrawMask(kernels, io, step, 1.0 / (1.0 - rate_));
+  void Forward(Kernels& kernels, LayerIo& io, Mode mode,
+               const StepContext& step) const override {
+    DrawMask(kernels, io, mode, step, 1.0 / (1.0 - rate_));
     at::mul_out(io.y, io.x, Scratch(io).mask);
   }
 
@@ -90,9 +108,10 @@ class AlphaDropout final : public MaskingLayer {
     Scratch(io).dropped = at::zeros_like(io.x);
   }
 
-  void Forward(Kernels& kernels, LayerIo& io, Mode, const StepContext& step) const override {
+  void Forward(Kernels& kernels, LayerIo& io, Mode mode,
+               const StepContext& step) const override {
     DropoutScratch& scratch = Scratch(io);
-    DrawMask(kernels, io, step, a_);
+    DrawMask(kernels, io, mode, step, a_);
     at::eq_out(scratch.dropped, scratch.mask, 0);
     kernels.Multiply(io.x, scratch.mask, io.y);
     io.y.add_(scratch.dropped, a_ * kAlphaPrime).add_(b_);

@@ -14,7 +14,7 @@ class GaussianNoise final : public Layer {
  public:
   GaussianNoise(double stddev, uint32_t index) : stddev_(stddev), index_(index) {}
 
-  bool IsView(Mode mode) const override { return mode == Mode::kInference || stddev_ == 0; }
+  bool IsView(Mode mode) const override { return mode != Mode::kTraining || stddev_ == 0; }
 
   void Prepare(Kernels&, LayerIo& io, Mode) const override {
     auto scratch = std::make_unique<NoiseScratch>();

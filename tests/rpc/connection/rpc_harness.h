@@ -42,6 +42,7 @@ class RpcHarness {
     options.workers = workers;
     options.progress_interval_us = 1'000;
     options.storage_retry_us = 0;
+    options.artifact_folder = artifacts_.Join("artifacts");
     scheduler_ = Scheduler::Create(store, engine_, bus_, datasets_, clock, options);
     EXPECT_TRUE(scheduler_->Start().ok());
     ListenAddress address;
@@ -146,6 +147,7 @@ class RpcHarness {
   }
 
  private:
+  const TempFolder artifacts_;
   FakeEngine engine_;
   DatasetRegistry datasets_;
   EventBus bus_;

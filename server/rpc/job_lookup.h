@@ -1,0 +1,18 @@
+// Job ids as requests name them, and what is said of those that name no job.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/core/job.h"
+
+namespace anneal {
+
+// NOT_FOUND, reason JOB_NOT_FOUND. `id`: as the client wrote it.
+absl::Status JobNotFound(const std::string& id);
+
+// JobNotFound for what is no job id.
+absl::StatusOr<JobId> RequireJobId(const std::string& id);
+
+}  // namespace anneal
