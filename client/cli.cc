@@ -43,6 +43,8 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddPredictions(app, action);
   AddUncertainty(app, action);
   AddCancel(app, action);
+  AddPause(app, action);
+  AddResume(app, action);
   AddDelete(app, action);
   AddDatasets(app, action);
   AddRecipes(app, action);

@@ -35,10 +35,10 @@ grpc::Status Session::Connect() {
   return WaitUntilReady(channel_);
 }
 
-void Session::PrintJson(const google::protobuf::Message& message) {
+void Session::PrintJson(const google::protobuf::Message& message, bool whole) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = false;
-  options.always_print_primitive_fields = false;
+  options.always_print_primitive_fields = whole;
   options.preserve_proto_field_names = false;
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);

@@ -52,8 +52,9 @@ class Session {
     return (stub.*method)(&context, request, response);
   }
 
-  // `message` as proto3 JSON on one line of standard output, flushed.
-  void PrintJson(const google::protobuf::Message& message);
+  // `message` as proto3 JSON on one line of standard output, flushed. `whole`: with the fields that
+  // are at their default, so that a row has its zeros.
+  void PrintJson(const google::protobuf::Message& message, bool whole = false);
 
   // Prints "anneal: " and what went wrong to standard error; the exit code.
   int Fail(const grpc::Status& status);

@@ -29,9 +29,10 @@ void AddScores(const v1::Uncertainty& uncertainty, const Answers& answers,
   const v1::SetMeasures& measures = *answers.measures;
   for (const double value :
        {measures.accuracy(), ShareError(measures.accuracy(), uncertainty.set().stored()),
-        measures.nll(), measures.brier(), measures.ece(), measures.aurc()}) {
+        measures.nll(), measures.brier(), measures.ece()}) {
     row.emplace_back(FormatMetric(value));
   }
+  row.emplace_back(measures.has_aurc() ? FormatMetric(measures.aurc()) : "-");
 }
 
 // "95 %", "99.5 %"
@@ -55,32 +56,29 @@ std::string ScoreTable(const v1::Uncertainty& uncertainty, const Style& style) {
 
 std::string CoverageTable(const v1::Uncertainty& uncertainty, const std::string& rank_by,
                           const Style& style) {
-  const std::vector<Answers> all = AllAnswers(uncertainty);
-  int rows = 0;
+  // Without dropout there are none where the ranking compares samples.
+  std::vector<Answers> all = AllAnswers(uncertainty);
+  std::erase_if(all, [](const Answers& answers) { return answers.measures->coverages().empty(); });
+  if (all.empty()) return "";
   Table table;
   table.AddColumn("COVERAGE", Table::Align::kRight);
   table.AddColumn("IMAGES", Table::Align::kRight);
+  int rows = all.front().measures->coverages_size();
   for (const Answers& answers : all) {
     table.AddColumn(Upper(std::string(answers.name)), Table::Align::kRight);
     table.AddColumn("ERROR", Table::Align::kRight);
-    rows = std::max(rows, answers.measures->coverages_size());
+    rows = std::min(rows, answers.measures->coverages_size());
   }
   for (int i = 0; i < rows; ++i) {
-    std::vector<Table::Cell> row;
+    const v1::SetMeasures::Coverage& share = all.front().measures->coverages(i);
+    std::vector<Table::Cell> row{Percent(share.coverage()), FormatCount(share.images())};
     for (const Answers& answers : all) {
-      const bool known = i < answers.measures->coverages_size();
-      const v1::SetMeasures::Coverage& coverage =
-          known ? answers.measures->coverages(i) : v1::SetMeasures::Coverage::default_instance();
-      if (row.empty()) {
-        row.emplace_back(Percent(coverage.coverage()));
-        row.emplace_back(FormatCount(coverage.images()));
-      }
-      row.emplace_back(known ? FormatMetric(coverage.accuracy()) : "");
-      row.emplace_back(known ? FormatMetric(1 - coverage.accuracy()) : "");
+      const double accuracy = answers.measures->coverages(i).accuracy();
+      row.emplace_back(FormatMetric(accuracy));
+      row.emplace_back(FormatMetric(1 - accuracy));
     }
     table.AddRow(std::move(row));
   }
-  if (rows == 0) return "";
   return "\n" +
          Paragraph("Accuracy where only the surest images are answered, by " + Escape(rank_by),
                    style) +
@@ -176,7 +174,7 @@ std::string UncertaintyCsv(const std::vector<v1::Uncertainty>& uncertainties) {
       add("nll", FormatExact(measures.nll()));
       add("brier", FormatExact(measures.brier()));
       add("ece", FormatExact(measures.ece()));
-      add("aurc", FormatExact(measures.aurc()));
+      if (measures.has_aurc()) add("aurc", FormatExact(measures.aurc()));
       for (const v1::SetMeasures::Coverage& coverage : measures.coverages()) {
         char share[32];
         std::snprintf(share, sizeof share, "%g", coverage.coverage());

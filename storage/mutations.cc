@@ -11,6 +11,7 @@
 #include "storage/event_rows.h"
 #include "storage/reads.h"
 #include "storage/sql.h"
+#include "storage/training_state_rows.h"
 
 namespace anneal {
 namespace {
@@ -291,6 +292,9 @@ absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, Jo
     return AttemptNotOpen(id, attempt);
 
   if (end.checkpoint) WriteCheckpoint(connection, id, *end.checkpoint, now_us);
+  if (end.to == JobState::kSucceeded || end.to == JobState::kFailed) {
+    EraseTrainingStates(connection, id);
+  }
   std::vector<JobEvent> events;
   if (end.result) events.push_back(WriteResult(connection, id, *end.result, now_us));
   events.push_back(std::move(change));

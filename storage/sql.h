@@ -120,6 +120,9 @@ inline constexpr char kUnendedPrediction[] =
 
 inline constexpr char kCheckpoint[] =
     "SELECT file, epoch, bytes, sha256, description FROM checkpoints WHERE job_id = ?1";
+inline constexpr char kTrainingStates[] =
+    "SELECT file, epochs, batches, bytes, sha256, fingerprint FROM training_states "
+    "WHERE job_id = ?1 ORDER BY number DESC";
 
 inline constexpr char kEvents[] =
     "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial "
@@ -159,6 +162,19 @@ inline constexpr char kInsertEpochMetric[] =
 inline constexpr char kInsertCheckpoint[] =
     "INSERT INTO checkpoints (job_id, file, epoch, bytes, sha256, description, time_us) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+inline constexpr char kDeleteTrainingStateOfFile[] =
+    "DELETE FROM training_states WHERE job_id = ?1 AND file = ?2";
+inline constexpr char kInsertTrainingState[] =
+    "INSERT INTO training_states (job_id, number, attempt, file, epochs, batches, bytes, sha256, "
+    "fingerprint, time_us) VALUES (?1, "
+    "(SELECT coalesce(max(number), 0) + 1 FROM training_states WHERE job_id = ?1), "
+    "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+// All but the newest two. Where there are fewer, the bound is NULL and nothing is below it.
+inline constexpr char kDeleteOldTrainingStates[] =
+    "DELETE FROM training_states WHERE job_id = ?1 AND number < (SELECT number "
+    "FROM training_states WHERE job_id = ?1 ORDER BY number DESC LIMIT 1 OFFSET 1) RETURNING file";
+inline constexpr char kDeleteTrainingStates[] = "DELETE FROM training_states WHERE job_id = ?1";
 
 inline constexpr char kInsertResult[] =
     "INSERT INTO results (job_id, epochs, best_epoch, weights_sha256) VALUES (?1, ?2, ?3, ?4)";

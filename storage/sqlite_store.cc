@@ -17,6 +17,7 @@
 #include "storage/reader_pool.h"
 #include "storage/reads.h"
 #include "storage/schema.h"
+#include "storage/training_state_rows.h"
 
 namespace anneal {
 namespace {
@@ -153,6 +154,13 @@ absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted() {
       [&](Connection& connection, int64_t now_us) { return WriteRecovery(connection, now_us); });
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteStore::AppendTrainingState(
+    JobId id, int64_t attempt, const TrainingStateInfo& state) {
+  return Write<std::vector<std::string>>([&](Connection& connection, int64_t now_us) {
+    return WriteTrainingState(connection, id, attempt, state, now_us);
+  });
+}
+
 absl::StatusOr<int64_t> SqliteStore::BeginPredictions(JobId id, int64_t attempt,
                                                       const PredictionSet& set) {
   return Write<int64_t>([&](Connection& connection, int64_t) {
@@ -207,6 +215,11 @@ absl::StatusOr<std::vector<LastEpoch>> SqliteStore::ListLastEpochs(const std::ve
 
 absl::StatusOr<CheckpointInfo> SqliteStore::GetCheckpoint(JobId id) {
   return Read<CheckpointInfo>([&](Connection& connection) { return ReadCheckpoint(connection, id); });
+}
+
+absl::StatusOr<std::vector<TrainingStateInfo>> SqliteStore::ListTrainingStates(JobId id) {
+  return Read<std::vector<TrainingStateInfo>>(
+      [&](Connection& connection) { return ReadTrainingStates(connection, id); });
 }
 
 absl::StatusOr<PredictionSet> SqliteStore::GetPredictionSet(JobId id) {

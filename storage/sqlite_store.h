@@ -61,6 +61,8 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override;
+  absl::StatusOr<std::vector<std::string>> AppendTrainingState(
+      JobId id, int64_t attempt, const TrainingStateInfo& state) override;
   absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
                                            const PredictionSet& set) override;
   absl::Status AppendPredictions(JobId id, int64_t attempt, const PredictionChunk& chunk) override;
@@ -74,6 +76,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override;
   absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override;
   absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) override;
+  absl::StatusOr<std::vector<TrainingStateInfo>> ListTrainingStates(JobId id) override;
   absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override;
   absl::StatusOr<PredictionPage> ListPredictions(const PredictionQuery& query) override;
   absl::Status ReadPredictions(

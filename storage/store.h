@@ -166,7 +166,8 @@ class Store {
   virtual absl::StatusOr<JobEvent> AppendWarning(JobId id, const std::string& text) = 0;
 
   // Ends the attempt and changes the state; a result becomes an event before that of the state, and
-  // a checkpoint the job's final weights.
+  // a checkpoint the job's final weights. SUCCEEDED and FAILED jobs have no training states any
+  // more.
   // ABORTED: the state is not `end.from`, or `attempt` is not the open one. NOT_FOUND. INTERNAL: no
   // transition leads from `end.from` to `end.to`, it does not leave the active states, or the end
   // is none that has such a result or checkpoint.
@@ -194,6 +195,13 @@ class Store {
   // its first trial to its last. To be called once, before anything else runs. Returns the jobs it
   // changed.
   virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted() = 0;
+
+  // Keeps a state, whose file is on disk, as the job's newest; one of the same file, which it has
+  // replaced there, is forgotten. The newest two are kept; returns the files of those that are not
+  // any more and can be removed. The job must be active and `attempt` its open one, else ABORTED.
+  // NOT_FOUND. No event tells of it.
+  virtual absl::StatusOr<std::vector<std::string>> AppendTrainingState(
+      JobId id, int64_t attempt, const TrainingStateInfo& state) = 0;
 
   // Begins the predictions of a prediction job, or finds those that an earlier attempt has begun:
   // returns how many images are stored (`set.stored` is ignored). The job must be active and
@@ -242,6 +250,9 @@ class Store {
 
   // The job's final weights. NOT_FOUND: no such job, or it has none.
   virtual absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) = 0;
+
+  // Newest first, at most two; none where there is no such job.
+  virtual absl::StatusOr<std::vector<TrainingStateInfo>> ListTrainingStates(JobId id) = 0;
 
   // NOT_FOUND: no such job, or it has begun no predictions.
   virtual absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) = 0;

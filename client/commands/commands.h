@@ -29,6 +29,8 @@ void AddPredict(CLI::App& app, Action& action);
 void AddPredictions(CLI::App& app, Action& action);
 void AddUncertainty(CLI::App& app, Action& action);
 void AddCancel(CLI::App& app, Action& action);
+void AddPause(CLI::App& app, Action& action);
+void AddResume(CLI::App& app, Action& action);
 void AddDelete(CLI::App& app, Action& action);
 void AddDatasets(CLI::App& app, Action& action);
 void AddRecipes(CLI::App& app, Action& action);

@@ -64,6 +64,18 @@ absl::StatusOr<v1::JobSpec> MakeSpec(const Options& options) {
   return spec;
 }
 
+// CLI11 reads nothing as not given, 010 as 8, -1 as 2^64 - 1 and what is too large as the largest.
+template <typename Number>
+CLI::Validator IsWhole(const std::string& problem) {
+  return CLI::Validator(
+      [problem](const std::string& given) {
+        Number number = 0;
+        return absl::SimpleAtoi(given, &number) && absl::StrCat(number) == given ? std::string()
+                                                                                 : problem;
+      },
+      "");
+}
+
 int RunPredict(Session& session, const Options& options) {
   const absl::StatusOr<v1::JobSpec> spec = MakeSpec(options);
   if (!spec.ok()) return session.UsageError(spec.status());
@@ -93,8 +105,11 @@ void AddPredict(CLI::App& app, Action& action) {
   command
       ->add_option("--samples", options->samples,
                    "Passes with dropout active (default 100); 0: one pass without dropout")
-      ->type_name("T");
-  command->add_option("--seed", options->seed, "Of the dropout masks (default 0)")->type_name("N");
+      ->type_name("T")
+      ->check(IsWhole<int64_t>("the number of samples is a whole number"));
+  command->add_option("--seed", options->seed, "Of the dropout masks (default 0)")
+      ->type_name("N")
+      ->check(IsWhole<uint64_t>("a seed is a whole number from 0 to 2^64 - 1"));
   command->add_flag("--consistent-masks", options->consistent_masks,
                     "One mask a sample for all images, so that each sample is one network");
   command->add_flag("--keep-samples", options->keep_samples,

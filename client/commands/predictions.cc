@@ -36,8 +36,8 @@ struct Order {
 
 // What most people want to see first is what the network doubts most.
 bool IsLeastFirst(const std::string& measure) {
-  static const std::set<std::string> kLeastFirst = {"confidence", "margin", "image", "label",
-                                                    "predicted"};
+  static const std::set<std::string> kLeastFirst = {
+      "confidence", "margin", "image", "label", "predicted", "deterministic_predicted"};
   return kLeastFirst.contains(measure);
 }
 
@@ -136,7 +136,7 @@ class JsonWriter : public Writer {
  public:
   explicit JsonWriter(Session& session) : session_(session) {}
   void Begin(const v1::PredictionSet&) override {}
-  void Row(const v1::Prediction& prediction) override { session_.PrintJson(prediction); }
+  void Row(const v1::Prediction& prediction) override { session_.PrintJson(prediction, /*whole=*/true); }
   void End(const v1::PredictionSet&, int64_t, int64_t) override {}
 
  private:
@@ -225,8 +225,9 @@ void AddPredictions(CLI::App& app, Action& action) {
   command
       ->add_option("--sort", options->sort,
                    "By confidence, entropy, expected_entropy, mutual_information, variation_ratio, "
-                   "margin, nll, brier, image (the default), label or predicted; a measure most "
-                   "doubt first unless :asc or :desc says otherwise")
+                   "margin, nll, brier, image (the default), label, predicted or "
+                   "deterministic_predicted; a measure most doubt first unless :asc or :desc says "
+                   "otherwise")
       ->type_name("MEASURE[:asc|desc]");
   command
       ->add_option("--filter", options->filter,

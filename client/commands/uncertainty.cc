@@ -55,7 +55,7 @@ int RunUncertainty(Session& session, const Options& options) {
     if (is_new) uncertainties.push_back(std::move(uncertainty));
   }
   if (format == "json") {
-    for (const v1::Uncertainty& uncertainty : uncertainties) session.PrintJson(uncertainty);
+    for (const v1::Uncertainty& uncertainty : uncertainties) session.PrintJson(uncertainty, /*whole=*/true);
   } else if (format == "csv") {
     session.out() << UncertaintyCsv(uncertainties);
   } else {

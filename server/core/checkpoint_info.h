@@ -17,6 +17,17 @@ struct CheckpointInfo {
   std::string description;  // serialized anneal.v1.ModelDescription
 };
 
+// Where a training that was interrupted can go on.
+struct TrainingStateInfo {
+  std::string file;         // below the folder of artifacts: "7/state-1-12.safetensors"
+  int64_t epochs = 0;       // finished
+  int64_t batches = 0;      // trained of the epoch after them
+  int64_t bytes = 0;        // of the file
+  std::string sha256;       // of the file, hex
+  std::string fingerprint;  // of the attempt that wrote it; under another one what follows is not
+                            // the same to the last bit
+};
+
 // The trained networks that can be used. Thread-safe.
 class ModelCatalog {
  public:

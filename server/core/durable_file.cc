@@ -44,10 +44,11 @@ absl::Status SyncFolder(const std::string& folder) {
 // With every missing folder above it, each durable in the one that holds it.
 absl::Status MakeFolder(const std::string& folder) {
   if (mkdir(folder.c_str(), 0700) == 0) return SyncFolder(FolderOf(folder));
-  const int error = errno;
+  int error = errno;
   if (error == ENOENT) {
     RETURN_IF_ERROR(MakeFolder(FolderOf(folder)));
     if (mkdir(folder.c_str(), 0700) == 0) return SyncFolder(FolderOf(folder));
+    error = errno;
   }
   if (std::error_code ignored; std::filesystem::is_directory(folder, ignored))
     return absl::OkStatus();

@@ -39,6 +39,13 @@ class EarlyStopping {
   // Judged epochs since the best.
   int64_t wait() const { return wait_; }
 
+  // As it was when these were read: judging goes on from there.
+  void Restore(std::optional<double> best_value, int64_t best_epoch, int64_t wait) {
+    best_value_ = best_value;
+    best_epoch_ = best_epoch;
+    wait_ = wait;
+  }
+
  private:
   const bool maximize_;
   const double min_delta_;  // at least 0

@@ -31,6 +31,23 @@ class FinalWeights {
   virtual absl::StatusOr<CheckpointInfo> Write(const std::string& path) const = 0;
 };
 
+// Where a training stands between two batches: all that it takes to go on as if it had never
+// stopped.
+class TrainingState {
+ public:
+  virtual ~TrainingState() = default;
+
+  // Writes it to the file `path`, which is durable when this returns; as often as asked. `file` in
+  // what is returned is empty. Errors of DurableFile.
+  virtual absl::StatusOr<TrainingStateInfo> Write(const std::string& path) const = 0;
+};
+
+// A state that an earlier attempt has written.
+struct ResumePoint {
+  std::string path;
+  TrainingStateInfo info;
+};
+
 // Told by the training thread what it has measured.
 class TrainingObserver {
  public:
@@ -39,6 +56,11 @@ class TrainingObserver {
   // An epoch has ended. Returns when it is durable; an error ends the training with
   // StopReason::kStorage.
   virtual absl::Status OnEpoch(const EpochRecord& record) = 0;
+
+  // A good moment to keep a state: after an epoch that was not the last (`stopping` is false), and
+  // when the training stops because it was asked to. `state` is valid during the call. What cannot
+  // be kept costs work that is done again, and is no reason to end.
+  virtual void OnState(const TrainingState& state, bool stopping) = 0;
 
   // The training has succeeded. Returns when the weights are durable; an error ends the training
   // with StopReason::kStorage. `weights` is valid during the call.
@@ -86,12 +108,17 @@ class Engine {
   // build.
   virtual std::string Fingerprint(const std::string& device) const = 0;
 
-  // Trains, or runs the learning-rate range test that the spec asks for, from the beginning, on one
-  // thread (the caller's), until the end or until `stop` is
+  // Trains, or runs the learning-rate range test that the spec asks for, on one thread (the caller's), until the end or until `stop` is
   // requested, which is looked at before every batch. CANCELLED: `stop` was requested. Every other
   // end, the bad ones too (divergence, damaged data, no memory, an exception from a kernel), is an
   // outcome. Never throws.
-  virtual absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
+  //
+  // A training goes on from the first of `resume` that is, bit for bit, what its info says, and
+  // ends with the weights it would have had without the interruption; those that are not are told
+  // in warnings, and where none is left it begins anew. Range tests always begin anew.
+  virtual absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec,
+                                                const std::vector<ResumePoint>& resume,
+                                                std::stop_token stop,
                                                 TrainingObserver& observer,
                                                 ProgressCell& progress) = 0;
 

@@ -7,8 +7,9 @@ namespace anneal {
 GradientNorms::GradientNorms(bool active, const std::vector<WeightRange>& ranges, ComputePath path)
     : active_(active),
       layers_(active ? RangesByLayer(ranges) : std::vector<LayerRanges>()),
-      path_(path),
-      by_layer_(layers_.size()) {}
+      path_(path) {
+  sums_.by_layer.resize(layers_.size());
+}
 
 void GradientNorms::Add(const at::Tensor& gradients) {
   if (!active_) return;
@@ -17,22 +18,22 @@ void GradientNorms::Add(const at::Tensor& gradients) {
     double squares = 0;
     for (const WeightRange& range : layers_[i].ranges)
       squares += SumOfSquares(gradients, range, path_);
-    by_layer_[i] += std::sqrt(squares);
+    sums_.by_layer[i] += std::sqrt(squares);
     all += squares;
   }
-  total_ += std::sqrt(all);
-  ++steps_;
+  sums_.total += std::sqrt(all);
+  ++sums_.steps;
 }
 
 void GradientNorms::Take(std::vector<MetricValue>& metrics) {
-  if (steps_ == 0) return;
-  const auto steps = static_cast<double>(steps_);
-  metrics.push_back({"gradient_norm", total_ / steps});
+  if (sums_.steps == 0) return;
+  const auto steps = static_cast<double>(sums_.steps);
+  metrics.push_back({"gradient_norm", sums_.total / steps});
   for (size_t i = 0; i < layers_.size(); ++i)
-    metrics.push_back({layers_[i].layer + "/gradient_norm", by_layer_[i] / steps});
-  steps_ = 0;
-  total_ = 0;
-  by_layer_.assign(by_layer_.size(), 0);
+    metrics.push_back({layers_[i].layer + "/gradient_norm", sums_.by_layer[i] / steps});
+  sums_.steps = 0;
+  sums_.total = 0;
+  sums_.by_layer.assign(layers_.size(), 0);
 }
 
 }  // namespace anneal

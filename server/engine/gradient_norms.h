@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "server/core/metrics.h"
@@ -27,13 +28,21 @@ class GradientNorms {
   // call, and begins anew. Nothing where there were none.
   void Take(std::vector<MetricValue>& metrics);
 
+  // The sums since the last Take().
+  struct Sums {
+    int64_t steps = 0;
+    double total = 0;
+    std::vector<double> by_layer;
+  };
+  const Sums& sums() const { return sums_; }
+  // `sums`: of the same network.
+  void Restore(Sums sums) { sums_ = std::move(sums); }
+
  private:
   const bool active_;
   const std::vector<LayerRanges> layers_;
   const ComputePath path_;
-  int64_t steps_ = 0;
-  double total_ = 0;
-  std::vector<double> by_layer_;
+  Sums sums_;
 };
 
 }  // namespace anneal

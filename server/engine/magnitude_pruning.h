@@ -39,6 +39,11 @@ class MagnitudePruning {
   // and allocates nothing on the CPU.
   void Apply(at::Tensor& parameters) const;
 
+  // What has been pruned: float32, the shape of the parameters, 0 where pruned, else 1; undefined
+  // before the first pruning.
+  const at::Tensor& mask() const { return mask_; }
+  void Restore(const at::Tensor& mask) { mask_ = mask; }
+
  private:
   bool IsDue(int64_t step) const;
   std::vector<float> Magnitudes(const WeightRange& kernel, const float* w) const;
@@ -47,8 +52,7 @@ class MagnitudePruning {
   const v1::Pruning spec_;
   std::vector<WeightRange> kernels_;
   int64_t last_step_ = 0;  // before which weights are pruned for the last time
-  // float32, like the parameters: 0 where pruned, else 1. Undefined before the first pruning.
-  at::Tensor mask_;
+  at::Tensor mask_;  // see mask()
 };
 
 }  // namespace anneal

@@ -16,14 +16,6 @@ namespace {
 // Blocks that the samples of one run fill: the last is filled up, which costs that little.
 constexpr int64_t kBlocksPerRun = 32;
 
-// A function of the network alone, so that answers depend on nothing else.
-int64_t RowsFor(const Network& network) {
-  int64_t rows = MonteCarloDropout::kRows;
-  const auto width = static_cast<int64_t>(sizeof(float)) * network.LargestActivation();
-  while (rows > 1 && rows * width > MonteCarloDropout::kBlockBytes) rows /= 2;
-  return rows;
-}
-
 absl::Status NotNumbers(int64_t image) {
   return absl::OutOfRangeError(absl::StrCat(
       "the network gives nan for image ", image,
@@ -63,7 +55,7 @@ MonteCarloDropout::MonteCarloDropout(const Network& network, const InputPreparat
       classes_(set.classes()),
       seed_(set.seed),
       consistent_masks_(set.consistent_masks),
-      rows_(RowsFor(network)),
+      rows_(RowsFor(network.LargestActivation())),
       images_per_run_(samples_ == 0
                           ? 0
                           : std::clamp<int64_t>(
@@ -82,6 +74,13 @@ MonteCarloDropout::MonteCarloDropout(const Network& network, const InputPreparat
   if (samples_ > 0)
     sampled_rest_ = network_.MakeWorkspace(rows_, Mode::kMonteCarlo, rest_pool_, first, layers);
   probabilities_ = at::zeros({rows_, classes_}, before_->input().options());
+}
+
+int64_t MonteCarloDropout::RowsFor(int64_t largest_activation) {
+  int64_t rows = kRows;
+  const auto width = static_cast<int64_t>(sizeof(float)) * largest_activation;
+  while (rows > kFewestRows && rows * width > kBlockBytes) rows /= 2;
+  return rows;
 }
 
 absl::Status MonteCarloDropout::Predict(const DatasetSplit& split, const Continue& go_on,

@@ -37,13 +37,21 @@ void ToProbabilities(Kernels& kernels, OutputKind kind, const at::Tensor& output
 class MonteCarloDropout {
  public:
   static constexpr int64_t kRows = 128;
-  // Of one block's activations of one layer; six of them and masks are there at a time.
+  // No block has fewer, however large activations are: as many floats as LibTorch's vector loops
+  // take at once (AVX-512), since what is left at a tensor's end is computed by other instructions,
+  // which give other bits.
+  static constexpr int64_t kFewestRows = 32;
+  // Of one block's activations of one layer, where kFewestRows allow it. At most six of them are
+  // there at a time, and the masks.
   static constexpr int64_t kBlockBytes = int64_t{64} << 20;
-  static constexpr int64_t kLargestBlocksBytes = 8 * kBlockBytes;
 
   // What it is given must outlive it.
   MonteCarloDropout(const Network& network, const InputPreparation& preparation, OutputKind kind,
                     const PredictionSet& set);
+
+  // Rows of every block of a network whose largest activation has so many numbers: a function of
+  // the network alone, so that answers depend on nothing else.
+  static int64_t RowsFor(int64_t largest_activation);
 
   // Rows of every block.
   int64_t rows() const { return rows_; }

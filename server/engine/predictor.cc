@@ -1,7 +1,10 @@
 #include "server/engine/predictor.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/prediction_measures.h"
@@ -14,6 +17,7 @@ namespace {
 
 constexpr int64_t kPassesPerChunk = 51'200;
 constexpr int64_t kMostImages = 4'096;
+constexpr int64_t kFloatBytes = 4;
 constexpr int64_t kMostSampleProbabilities = int64_t{1} << 24;  // 64 MiB, where they are stored
 
 TrainingOutcome BadEnd(StopReason reason, std::string message) {
@@ -24,14 +28,32 @@ TrainingOutcome BadEnd(StopReason reason, std::string message) {
 }
 
 // The split where it is still there, as it was judged; else why not.
-absl::StatusOr<const DatasetSplit*> FindSplit(const PredictionSet& set, const Dataset& dataset) {
+absl::StatusOr<const DatasetSplit*> FindSplit(const ValidatedPrediction& prediction,
+                                              const Dataset& dataset) {
+  const PredictionSet& set = prediction.set();
   const DatasetSplit* const split = dataset.FindSplit(set.split);
   if (split == nullptr || split->samples() < set.begin + set.images ||
+      dataset.info().shape != prediction.model().dataset().shape ||
       dataset.info().class_names.size() != set.class_names.size()) {
     return absl::FailedPreconditionError(
         absl::StrCat("data set \"", set.dataset, "\" has changed since the prediction was judged"));
   }
   return split;
+}
+
+int64_t Product(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Of the activations and masks of MonteCarloDropout, as if all were as large as the largest.
+int64_t BlocksBytes(const ValidatedSpec& model) {
+  int64_t largest = Product(model.layers().front().input_shape);
+  int64_t blocks = 6;
+  for (const ResolvedLayer& resolved : model.layers()) {
+    largest = std::max(largest, Product(resolved.output_shape));
+    if (IsActiveDropout(*resolved.layer)) blocks += resolved.layer->has_alpha_dropout() ? 2 : 1;
+  }
+  return blocks * MonteCarloDropout::RowsFor(largest) * largest * kFloatBytes;
 }
 
 }  // namespace
@@ -49,8 +71,7 @@ int64_t PredictionBytes(const ValidatedPrediction& prediction) {
   const int64_t samples = std::max<int64_t>(set.samples, 1);
   const int64_t of_samples = samples * set.classes();
   const int64_t chunk = ChunkImages(set) * set.classes() * (3 + (set.keeps_samples ? samples : 0));
-  constexpr int64_t kFloatBytes = 4;
-  return 3 * prediction.checkpoint().bytes + MonteCarloDropout::kLargestBlocksBytes +
+  return 3 * prediction.checkpoint().bytes + BlocksBytes(prediction.model()) +
          kFloatBytes * (2 * of_samples + chunk);
 }
 
@@ -63,7 +84,7 @@ absl::StatusOr<TrainingOutcome> RunPrediction(const ValidatedPrediction& predict
                                               ProgressCell& progress) {
   const ThreadSettings settings;
   const PredictionSet& set = prediction.set();
-  const absl::StatusOr<const DatasetSplit*> split = FindSplit(set, *dataset);
+  const absl::StatusOr<const DatasetSplit*> split = FindSplit(prediction, *dataset);
   if (!split.ok()) return BadEnd(StopReason::kInvalidData, std::string(split.status().message()));
   const absl::StatusOr<TrainedModel> model = LoadCheckpoint(
       checkpoint_path, prediction.checkpoint(), prediction.model(), std::move(kernels));

@@ -19,8 +19,8 @@ namespace anneal {
 // Images of one chunk: as many as make some 50,000 passes, which take seconds; at most 4,096.
 int64_t ChunkImages(const PredictionSet& set);
 
-// Estimated need of memory beside the data set, in bytes: the checkpoint twice (as read, and as a
-// network), the blocks' activations and masks, a chunk.
+// Estimated need of memory beside the data set, in bytes: the checkpoint three times (the file, its
+// tensors, the network), the blocks' activations and masks, a chunk.
 int64_t PredictionBytes(const ValidatedPrediction& prediction);
 
 // As Engine::Predict, with the data in hand and the kernels chosen. Throws what kernels

@@ -16,22 +16,22 @@ ReduceOnPlateau::ReduceOnPlateau(const v1::LearningRateSchedule::ReduceOnPlateau
       min_learning_rate_(spec.min_learning_rate()) {}
 
 std::optional<double> ReduceOnPlateau::OnEpoch(double value, double learning_rate) {
-  if (rest_ > 0) {
-    --rest_;
-    wait_ = 0;
+  if (state_.rest > 0) {
+    --state_.rest;
+    state_.wait = 0;
   }
   const bool improved =
-      !best_.has_value() || (maximize_ ? value - min_delta_ > *best_ : value + min_delta_ < *best_);
+      !state_.best.has_value() || (maximize_ ? value - min_delta_ > *state_.best : value + min_delta_ < *state_.best);
   if (improved) {
-    best_ = value;
-    wait_ = 0;
+    state_.best = value;
+    state_.wait = 0;
     return std::nullopt;
   }
-  if (rest_ > 0) return std::nullopt;
-  ++wait_;
-  if (wait_ < patience_ || !(learning_rate > min_learning_rate_)) return std::nullopt;
-  wait_ = 0;
-  rest_ = cooldown_;
+  if (state_.rest > 0) return std::nullopt;
+  ++state_.wait;
+  if (state_.wait < patience_ || !(learning_rate > min_learning_rate_)) return std::nullopt;
+  state_.wait = 0;
+  state_.rest = cooldown_;
   return std::max(learning_rate * factor_, min_learning_rate_);
 }
 

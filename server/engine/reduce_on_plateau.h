@@ -26,6 +26,15 @@ class ReduceOnPlateau {
   // Returns the rate to go on with where it changes.
   std::optional<double> OnEpoch(double value, double learning_rate);
 
+  // All that it remembers; the rate is the optimizer's.
+  struct State {
+    std::optional<double> best;
+    int64_t wait = 0;
+    int64_t rest = 0;  // epochs of cooldown left
+  };
+  const State& state() const { return state_; }
+  void Restore(const State& state) { state_ = state; }
+
  private:
   const bool maximize_;
   const double factor_;
@@ -34,9 +43,7 @@ class ReduceOnPlateau {
   const int64_t cooldown_;
   const double min_learning_rate_;
 
-  std::optional<double> best_;
-  int64_t wait_ = 0;
-  int64_t rest_ = 0;  // epochs of cooldown left
+  State state_;
 };
 
 }  // namespace anneal

@@ -18,6 +18,7 @@ static_assert(std::endian::native == std::endian::little, "tensors are written a
 constexpr size_t kLengthBytes = 8;
 constexpr size_t kAlignment = 8;               // of the first tensor, as the format's authors pad
 constexpr uint64_t kMaxHeaderBytes = 100 << 20;  // theirs too
+constexpr uint64_t kMaxEntries = uint64_t{1} << 60;  // their bytes are a number of 64 bits
 constexpr char kMetadata[] = "__metadata__";
 
 struct TypeName {
@@ -47,10 +48,14 @@ absl::StatusOr<at::Tensor> ParseTensor(const std::string& name, const nlohmann::
   if (type == std::end(kTypes)) return wrong("is neither F32 nor I64");
   std::vector<int64_t> shape;
   uint64_t count = 1;
+  uint64_t extent = 1;  // count, but for axes of no entries: what is multiplied must not overflow
   for (const nlohmann::json& side : entry["shape"]) {
     if (!side.is_number_unsigned()) return wrong("has a shape that is not of whole numbers");
     const auto size = side.get<uint64_t>();
-    if (size != 0 && count > data.size() / size) return wrong("is larger than the file");
+    if (size != 0) {
+      if (extent > kMaxEntries / size) return wrong("is larger than the file");
+      extent *= size;
+    }
     count *= size;
     shape.push_back(static_cast<int64_t>(size));
   }

@@ -113,8 +113,9 @@ class TorchEngine final : public Engine {
                         TORCH_VERSION, "; anneal ", kVersion, ", compiler ", __VERSION__);
   }
 
-  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
-                                        TrainingObserver& observer,
+  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec,
+                                        const std::vector<ResumePoint>& resume,
+                                        std::stop_token stop, TrainingObserver& observer,
                                         ProgressCell& progress) override {
     const Work work{spec.training().device(), spec.dataset().name, spec.summary().memory_bytes()};
     return Run(work, [&](std::shared_ptr<const Dataset> dataset, std::unique_ptr<Kernels> kernels,
@@ -123,8 +124,8 @@ class TorchEngine final : public Engine {
         return RunLearningRateRangeTest(spec, std::move(dataset), std::move(kernels), clock_, stop,
                                         progress);
       }
-      return RunTraining(spec, std::move(dataset), std::move(kernels), fingerprint, clock_, stop,
-                         observer, progress);
+      return RunTraining(spec, std::move(dataset), std::move(kernels), fingerprint, resume, clock_,
+                         stop, observer, progress);
     });
   }
 

@@ -20,6 +20,7 @@
 #include "server/engine/learning_rate_schedule.h"
 #include "server/engine/reduce_on_plateau.h"
 #include "server/engine/thread_settings.h"
+#include "server/engine/training_state.h"
 #include "server/engine/training_step.h"
 #include "server/spec/defaults.h"
 #include "server/spec/metric_names.h"
@@ -64,7 +65,7 @@ class Training {
     }
   }
 
-  absl::StatusOr<TrainingOutcome> Run() {
+  absl::StatusOr<TrainingOutcome> Run(const std::vector<ResumePoint>& resume) {
     const int64_t epochs = defaults::Epochs(training_);
     const int64_t batches = step_.batches();
     const v1::LearningRateSchedule& schedule = training_.optimizer().schedule();
@@ -74,19 +75,24 @@ class Training {
       schedule_ = LearningRateSchedule::Create(schedule, step_.optimizer().learning_rate(),
                                                epochs * batches);
     }
+    step_.ClearTopHits();
+    Restore(resume);
     progress_.BeginAttempt(epochs, batches, samples_.train.count, clock_.MonotonicUs());
 
-    for (int64_t epoch = 1; epoch <= epochs; ++epoch) {
-      const int64_t begin_us = clock_.MonotonicUs();
-      progress_.BeginEpoch(epoch, begin_us);
+    for (int64_t epoch = result_.epochs + 1; epoch <= epochs; ++epoch) {
+      // As if what an earlier attempt has done of it had just been done.
+      epoch_begin_us_ = clock_.MonotonicUs() - epoch_.elapsed_us;
+      progress_.BeginEpoch(epoch, clock_.MonotonicUs());
       EpochRecord record;
       record.epoch = epoch;
-      RETURN_IF_ERROR(TrainEpoch(record));
+      absl::Status measured = TrainEpoch(record);
       if (outcome_.has_value()) return Finish(/*measure=*/false);
-      const int64_t trained_us = clock_.MonotonicUs() - begin_us;
-      RETURN_IF_ERROR(ValidateEpoch(record));
-      record.duration_us = clock_.MonotonicUs() - begin_us;
-      RETURN_IF_ERROR(Diagnose(trained_us, record));
+      const int64_t trained_us = clock_.MonotonicUs() - epoch_begin_us_;
+      if (measured.ok()) measured = ValidateEpoch(record);
+      record.duration_us = clock_.MonotonicUs() - epoch_begin_us_;
+      if (measured.ok()) measured = Diagnose(trained_us, record);
+      if (absl::IsCancelled(measured)) KeepState(/*stopping=*/true);
+      RETURN_IF_ERROR(measured);
       SortByName(record.metrics);
       progress_.EndEpoch(record, clock_.MonotonicUs());
       if (const absl::Status stored = observer_.OnEpoch(record); !stored.ok()) {
@@ -96,36 +102,45 @@ class Training {
         return Finish(/*measure=*/false);
       }
       result_.epochs = epoch;
+      epoch_ = {};
+      step_.ClearTopHits();
       if (Judge(record)) return Finish(/*measure=*/outcome_->succeeded());
+      if (epoch < epochs) KeepState(/*stopping=*/false);
     }
     End(StopReason::kCompleted, "");
     return Finish(/*measure=*/true);
   }
 
  private:
-  // Sets outcome_ when the loss is no longer a number.
+  // The part of an epoch that is done.
+  struct EpochSoFar {
+    int64_t batches = 0;
+    LossSums sums;
+    int64_t elapsed_us = 0;  // by earlier attempts
+  };
+
+  // From where epoch_ stands. Sets outcome_ when the loss is no longer a number.
   absl::Status TrainEpoch(EpochRecord& record) {
     step_.OrderEpoch(record.epoch, order_);
-    step_.ClearTopHits();
-    LossSums sums;
-    int64_t batch = 0;
+    LossSums& sums = epoch_.sums;
     const int64_t count = samples_.train.count;
-    for (int64_t done = 0; done < count; done += step_.batch_size()) {
+    for (int64_t done = epoch_.batches * step_.batch_size(); done < count;
+         done += step_.batch_size()) {
       if (stop_.stop_requested()) return absl::CancelledError("stopped while training");
       if (schedule_ != nullptr) step_.optimizer().set_learning_rate(schedule_->At(step_.steps()));
       const int64_t rows = std::min(step_.batch_size(), count - done);
       const LossSums step = step_.Run(order_.data() + done, rows);
       sums.loss += step.loss;
       sums.correct += step.correct;
-      ++batch;
+      ++epoch_.batches;
       if (!std::isfinite(step.loss)) {
         End(StopReason::kDiverged,
             absl::StrFormat("the loss became %f in epoch %d, batch %d; a smaller learning rate "
                             "or clipped gradients may help",
-                            step.loss, record.epoch, batch));
+                            step.loss, record.epoch, epoch_.batches));
         return absl::OkStatus();
       }
-      progress_.Step(batch, done + rows, sums.loss, sums.correct);
+      progress_.Step(epoch_.batches, done + rows, sums.loss, sums.correct);
     }
     const auto samples = static_cast<double>(count);
     record.metrics = {{"accuracy", static_cast<double>(sums.correct) / samples},
@@ -156,8 +171,9 @@ class Training {
           {"samples_per_second", static_cast<double>(samples_.train.count) * 1e6 /
                                      static_cast<double>(std::max<int64_t>(trained_us, 1))});
     }
-    step_.gradient_norms().Take(metrics);
-    return diagnostics_.Measure(stop_, metrics);
+    RETURN_IF_ERROR(diagnostics_.Measure(stop_, metrics));
+    step_.gradient_norms().Take(metrics);  // last: where the training stops before, they are kept
+    return absl::OkStatus();
   }
 
   // Loss (with penalties, as Keras has it), accuracy and the spec's metrics, each name after
@@ -242,6 +258,145 @@ class Training {
     return *std::move(outcome_);
   }
 
+  void KeepState(bool stopping) {
+    v1::TrainingStateRecord record;
+    record.set_training_sha256(TrainingSha256(training_));
+    record.set_fingerprint(fingerprint_);
+    record.set_epochs(result_.epochs);
+    record.set_steps(step_.steps());
+    record.set_batches(epoch_.batches);
+    record.set_loss_sum(epoch_.sums.loss);
+    record.set_correct(epoch_.sums.correct);
+    record.mutable_top_hits()->Add(step_.top_hits().begin(), step_.top_hits().end());
+    if (epoch_.batches > 0) record.set_elapsed_us(clock_.MonotonicUs() - epoch_begin_us_);
+    const GradientNorms::Sums& norms = step_.gradient_norms().sums();
+    record.mutable_gradient_norms()->set_steps(norms.steps);
+    record.mutable_gradient_norms()->set_total(norms.total);
+    record.mutable_gradient_norms()->mutable_by_layer()->Add(norms.by_layer.begin(),
+                                                             norms.by_layer.end());
+    Optimizer& optimizer = step_.optimizer();
+    record.set_learning_rate(optimizer.learning_rate());
+    record.set_momentum_product(optimizer.momentum_product());
+    if (early_stopping_.has_value()) {
+      v1::TrainingStateRecord::Rule& rule = *record.mutable_early_stopping();
+      if (early_stopping_->best_value().has_value()) rule.set_best(*early_stopping_->best_value());
+      rule.set_best_epoch(early_stopping_->best_epoch());
+      rule.set_wait(early_stopping_->wait());
+    }
+    if (plateau_.has_value()) {
+      v1::TrainingStateRecord::Rule& rule = *record.mutable_plateau();
+      if (plateau_->state().best.has_value()) rule.set_best(*plateau_->state().best);
+      rule.set_wait(plateau_->state().wait);
+      rule.set_rest(plateau_->state().rest);
+    }
+    std::vector<NamedTensor> tensors = {{"parameters", network_.parameters()},
+                                        {"buffers", network_.buffers()}};
+    for (size_t k = 0; k < optimizer.moments().size(); ++k)
+      tensors.push_back({absl::StrCat("moments/", k), optimizer.moments()[k]});
+    if (best_parameters_.defined() && early_stopping_->best_epoch() > 0) {
+      tensors.push_back({"best_parameters", best_parameters_});
+      tensors.push_back({"best_buffers", best_buffers_});
+    }
+    if (step_.pruning().mask().defined())
+      tensors.push_back({"pruning_mask", step_.pruning().mask()});
+    observer_.OnState(WritableTrainingState(std::move(record), std::move(tensors)), stopping);
+  }
+
+  // From the first state that can be had; from the beginning where there is none.
+  void Restore(const std::vector<ResumePoint>& resume) {
+    for (const ResumePoint& point : resume) {
+      absl::StatusOr<LoadedTrainingState> state =
+          LoadTrainingState(point.path, point.info, training_);
+      absl::Status restored = state.status();
+      if (state.ok()) restored = CheckFits(*state);
+      if (!restored.ok()) {
+        observer_.OnWarning(absl::StrCat("a state of this training cannot be gone on from: ",
+                                         std::string(restored.message())));
+        continue;
+      }
+      Take(*state);
+      if (state->record.fingerprint() != fingerprint_) {
+        observer_.OnWarning(
+            absl::StrCat("goes on under another fingerprint: what follows is not the same to the "
+                         "last bit (before: ", state->record.fingerprint(), ")"));
+      }
+      return;
+    }
+    if (!resume.empty()) observer_.OnWarning("no state is left: the training begins anew");
+  }
+
+  // Whether every tensor is there: so that a state is taken whole or not at all.
+  absl::Status CheckFits(const LoadedTrainingState& state) {
+    const auto fits = [&](const std::string& name, const at::Tensor& like) {
+      at::Tensor copy = at::empty_like(like);
+      return state.CopyTo(name, copy);
+    };
+    RETURN_IF_ERROR(fits("parameters", network_.parameters()));
+    RETURN_IF_ERROR(fits("buffers", network_.buffers()));
+    const std::vector<at::Tensor>& moments = step_.optimizer().moments();
+    for (size_t k = 0; k < moments.size(); ++k)
+      RETURN_IF_ERROR(fits(absl::StrCat("moments/", k), moments[k]));
+    if (best_parameters_.defined() && state.record.early_stopping().best_epoch() > 0) {
+      RETURN_IF_ERROR(fits("best_parameters", best_parameters_));
+      RETURN_IF_ERROR(fits("best_buffers", best_buffers_));
+    }
+    if (state.tensors.contains("pruning_mask"))
+      RETURN_IF_ERROR(fits("pruning_mask", network_.parameters()));
+    if (state.record.top_hits_size() != static_cast<int>(step_.top_k().size()) ||
+        state.record.gradient_norms().by_layer_size() !=
+            static_cast<int>(step_.gradient_norms().sums().by_layer.size()) ||
+        state.record.batches() > step_.batches()) {
+      return absl::DataLossError("its counts are those of another training");
+    }
+    return absl::OkStatus();
+  }
+
+  // `state` fits.
+  void Take(const LoadedTrainingState& state) {
+    const v1::TrainingStateRecord& record = state.record;
+    const auto take = [&](const std::string& name, at::Tensor target) {
+      target.copy_(state.tensors.at(name));
+    };
+    take("parameters", network_.parameters());
+    take("buffers", network_.buffers());
+    Optimizer& optimizer = step_.optimizer();
+    for (size_t k = 0; k < optimizer.moments().size(); ++k)
+      take(absl::StrCat("moments/", k), optimizer.moments()[k]);
+    optimizer.set_step(record.steps());
+    optimizer.set_learning_rate(record.learning_rate());
+    optimizer.set_momentum_product(record.momentum_product());
+    step_.set_steps(record.steps());
+    result_.epochs = record.epochs();
+    epoch_.batches = record.batches();
+    epoch_.sums.loss = record.loss_sum();
+    epoch_.sums.correct = record.correct();
+    epoch_.elapsed_us = record.elapsed_us();
+    step_.set_top_hits({record.top_hits().begin(), record.top_hits().end()});
+    const auto& norms = record.gradient_norms();
+    step_.gradient_norms().Restore(
+        {norms.steps(), norms.total(), {norms.by_layer().begin(), norms.by_layer().end()}});
+    const auto best_of = [](const v1::TrainingStateRecord::Rule& rule) {
+      return rule.has_best() ? std::optional<double>(rule.best()) : std::nullopt;
+    };
+    if (early_stopping_.has_value()) {
+      const v1::TrainingStateRecord::Rule& rule = record.early_stopping();
+      early_stopping_->Restore(best_of(rule), rule.best_epoch(), rule.wait());
+      if (best_parameters_.defined() && rule.best_epoch() > 0) {
+        take("best_parameters", best_parameters_);
+        take("best_buffers", best_buffers_);
+      }
+    }
+    if (plateau_.has_value()) {
+      const v1::TrainingStateRecord::Rule& rule = record.plateau();
+      plateau_->Restore({best_of(rule), rule.wait(), rule.rest()});
+    }
+    if (state.tensors.contains("pruning_mask")) {
+      const at::Tensor mask = at::empty_like(network_.parameters());
+      take("pruning_mask", mask);
+      step_.pruning().Restore(mask);
+    }
+  }
+
   absl::Status KeepWeights() {
     const int64_t epoch = best_parameters_.defined() && result_.best_epoch > 0
                               ? result_.best_epoch
@@ -274,6 +429,8 @@ class Training {
       schedule_;  // null: constant, or changed after epochs by plateau_
   std::optional<ReduceOnPlateau> plateau_;
   std::vector<uint32_t> order_;
+  EpochSoFar epoch_;
+  int64_t epoch_begin_us_ = 0;
   std::optional<EarlyStopping> early_stopping_;
   at::Tensor best_parameters_;  // defined where the best weights are to be restored
   at::Tensor best_buffers_;
@@ -286,13 +443,14 @@ class Training {
 absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
                                             std::shared_ptr<const Dataset> dataset,
                                             std::unique_ptr<Kernels> kernels,
-                                            const std::string& fingerprint, const Clock& clock,
-                                            std::stop_token stop, TrainingObserver& observer,
-                                            ProgressCell& progress) {
+                                            const std::string& fingerprint,
+                                            const std::vector<ResumePoint>& resume,
+                                            const Clock& clock, std::stop_token stop,
+                                            TrainingObserver& observer, ProgressCell& progress) {
   const ThreadSettings settings;
   return Training(spec, std::move(dataset), std::move(kernels), fingerprint, clock,
                   std::move(stop), observer, progress)
-      .Run();
+      .Run(resume);
 }
 
 }  // namespace anneal

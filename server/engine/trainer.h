@@ -4,6 +4,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/core/clock.h"
@@ -21,8 +22,9 @@ namespace anneal {
 absl::StatusOr<TrainingOutcome> RunTraining(const ValidatedSpec& spec,
                                             std::shared_ptr<const Dataset> dataset,
                                             std::unique_ptr<Kernels> kernels,
-                                            const std::string& fingerprint, const Clock& clock,
-                                            std::stop_token stop, TrainingObserver& observer,
-                                            ProgressCell& progress);
+                                            const std::string& fingerprint,
+                                            const std::vector<ResumePoint>& resume,
+                                            const Clock& clock, std::stop_token stop,
+                                            TrainingObserver& observer, ProgressCell& progress);
 
 }  // namespace anneal

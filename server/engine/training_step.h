@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "server/data/dataset.h"
@@ -60,13 +61,15 @@ class TrainingStep {
 
   // Steps taken.
   int64_t steps() const { return steps_; }
+  // Goes on after so many: the optimizer has its own count (see Optimizer::set_step).
+  void set_steps(int64_t steps) { steps_ = steps; }
 
   Network& network() { return *network_; }
   const Loss& loss() const { return *loss_; }
   Optimizer& optimizer() { return *optimizer_; }
   const WeightPenalties& penalties() const { return penalties_; }
   const InputPreparation& preparation() const { return preparation_; }
-  const MagnitudePruning& pruning() const { return pruning_; }
+  MagnitudePruning& pruning() { return pruning_; }
   GradientNorms& gradient_norms() { return gradient_norms_; }
 
   // The k of every top-k accuracy of the spec, and for each how many samples of the steps since the
@@ -74,6 +77,7 @@ class TrainingStep {
   const std::vector<int64_t>& top_k() const { return top_k_; }
   const std::vector<int64_t>& top_hits() const { return top_hits_; }
   void ClearTopHits() { top_hits_.assign(top_k_.size(), 0); }
+  void set_top_hits(std::vector<int64_t> top_hits) { top_hits_ = std::move(top_hits); }
 
  private:
   struct Batch {

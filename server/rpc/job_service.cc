@@ -34,6 +34,9 @@ absl::Status AboutJob(const std::string& id, const absl::Status& status,
   return status;
 }
 
+// Nothing happens to it by itself: its progress is what is stored.
+bool IsAtRest(JobState state) { return IsTerminal(state) || state == JobState::kPaused; }
+
 void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
                v1::CreateJobResponse& response) {
   TrialPlace place;
@@ -100,9 +103,15 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
   } else if (request.spec().has_prediction()) {
     PredictionValidation judged =
         ValidatePrediction(request.spec(), StoredModels(store_), catalog_);
+    RETURN_IF_ERROR(judged.status);
     std::move(judged.violations.begin(), judged.violations.end(), std::back_inserter(violations));
     if (judged.prediction.has_value()) {
       wanted.model_job_id = judged.prediction->set().model_job_id;
+      if (request.validate_only()) {
+        v1::PredictionSet* set = response.mutable_job()->mutable_prediction();
+        *set = ToProto(judged.prediction->set());
+        set->clear_job_id();
+      }
       wanted.warnings = std::move(judged.warnings);
       devices.push_back(request.spec().prediction().device());
     }
@@ -189,13 +198,13 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
     proto.set_queue_position(scheduler_.QueuePosition(job.id));
   } else if (job.kind == JobKind::kSweep) {
     // Its trials have their own progress.
-  } else if (IsTerminal(job.state) && job.kind == JobKind::kPrediction) {
+  } else if (IsAtRest(job.state) && job.kind == JobKind::kPrediction) {
     RETURN_IF_ERROR(AddImages(job.id, proto));
   } else if (IsActive(job.state)) {
     if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
       *proto.mutable_progress() = ToProto(*snapshot);
     }
-  } else if (IsTerminal(job.state) && proto.has_spec()) {
+  } else if (IsAtRest(job.state) && proto.has_spec()) {
     ASSIGN_OR_RETURN(const std::vector<LastEpoch> last, store_.ListLastEpochs({job.id}));
     if (!last.empty()) {
       ProgressSnapshot snapshot;
@@ -212,7 +221,7 @@ absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
   return proto;
 }
 
-// Of a prediction that has ended: how many images it has stored of those asked for.
+// Of a prediction that is at rest: how many images it has stored of those asked for.
 absl::Status JobService::AddImages(JobId id, v1::Job& proto) {
   const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(id);
   if (absl::IsNotFound(set.status())) return absl::OkStatus();
@@ -279,13 +288,13 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     jobs.resize(static_cast<size_t>(page_size));
     response.set_next_page_token(EncodePageToken(page_query, {jobs.back().id}));
   }
-  std::vector<JobId> ended;
+  std::vector<JobId> at_rest;
   for (const Job& job : jobs) {
-    if (IsTerminal(job.state)) ended.push_back(job.id);
+    if (IsAtRest(job.state)) at_rest.push_back(job.id);
   }
   std::map<JobId, EpochRecord> last_epochs;
-  if (!ended.empty()) {
-    ASSIGN_OR_RETURN(std::vector<LastEpoch> epochs, store_.ListLastEpochs(ended));
+  if (!at_rest.empty()) {
+    ASSIGN_OR_RETURN(std::vector<LastEpoch> epochs, store_.ListLastEpochs(at_rest));
     for (LastEpoch& last : epochs) last_epochs[last.job_id] = std::move(last.record);
   }
   for (const Job& job : jobs) {
@@ -295,7 +304,7 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
       if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
         *added->mutable_progress() = ToProto(*snapshot);
       }
-    } else if (IsTerminal(job.state) && job.kind == JobKind::kPrediction) {
+    } else if (IsAtRest(job.state) && job.kind == JobKind::kPrediction) {
       RETURN_IF_ERROR(AddImages(job.id, *added));
     } else if (const auto last = last_epochs.find(job.id); last != last_epochs.end()) {
       ProgressSnapshot snapshot;
@@ -314,6 +323,20 @@ absl::StatusOr<v1::Job> JobService::Cancel(const v1::CancelJobRequest& request) 
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = scheduler_.Cancel(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_ENDED");
+  return WithLiveState(*job);
+}
+
+absl::StatusOr<v1::Job> JobService::Pause(const v1::PauseJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  const absl::StatusOr<Job> job = scheduler_.Pause(id);
+  if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_NOT_PAUSABLE");
+  return WithLiveState(*job);
+}
+
+absl::StatusOr<v1::Job> JobService::Resume(const v1::ResumeJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  const absl::StatusOr<Job> job = scheduler_.Resume(id);
+  if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_NOT_PAUSED");
   return WithLiveState(*job);
 }
 
@@ -419,6 +442,18 @@ grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* con
                                                 const v1::CancelJobRequest* request,
                                                 v1::Job* response) {
   return Reply(context, response, Cancel(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::PauseJob(grpc::CallbackServerContext* context,
+                                               const v1::PauseJobRequest* request,
+                                               v1::Job* response) {
+  return Reply(context, response, Pause(*request));
+}
+
+grpc::ServerUnaryReactor* JobService::ResumeJob(grpc::CallbackServerContext* context,
+                                                const v1::ResumeJobRequest* request,
+                                                v1::Job* response) {
+  return Reply(context, response, Resume(*request));
 }
 
 grpc::ServerUnaryReactor* JobService::DeleteJob(grpc::CallbackServerContext* context,

@@ -106,8 +106,8 @@ absl::StatusOr<PredictionSet> PredictionService::FindNewestOf(JobId model_job_id
     query.before_id = jobs.back().id;
   }
   return NoPredictions(absl::StrCat("no prediction by job ", model_job_id,
-                                    " has stored anything yet; make one with `anneal predict ",
-                                    model_job_id, "`"));
+                                    " has stored anything yet; where it has SUCCEEDED, make one "
+                                    "with `anneal predict ", model_job_id, "`"));
 }
 
 absl::StatusOr<v1::ListPredictionsResponse> PredictionService::List(

@@ -16,7 +16,7 @@ struct AttemptEnding {
   enum class Kind {
     kSucceeded,
     kFailed,
-    kStopped,  // before its end, because somebody asked: Scheduler::Cancel or Scheduler::Stop
+    kStopped,  // before its end, because somebody asked: Scheduler::Cancel, Pause or Stop
   };
   Kind kind = Kind::kFailed;
   StopReason stop_reason = StopReason::kInternal;  // of kSucceeded and kFailed

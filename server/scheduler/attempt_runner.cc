@@ -85,16 +85,16 @@ AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token&
   return result;
 }
 
-// The job is not QUEUED. Where it has been cancelled there is nothing to do, and ABORTED is
-// returned. Where it is active, an earlier BeginAttempt was committed although the store answered
+// The job is not QUEUED. Where it has been cancelled or paused there is nothing to do, and ABORTED
+// is returned. Where it is active, an earlier BeginAttempt was committed although the store answered
 // an error (no other worker has this job): that attempt is run, or the job would be shown as
 // running for ever.
 absl::StatusOr<int64_t> AttemptRunner::Adopt(RunningJob& job) {
   ASSIGN_OR_RETURN(const Job now, store_.GetJob(job.id));
   RETURN_IF_ERROR(recorder_.PublishNewest(job.id));
   if (!IsActive(now.state)) return absl::AbortedError("it does not wait any more");
-  // Whoever has cancelled it could not know of this worker.
-  if (now.state == JobState::kCancelling) job.stop.request_stop();
+  // Whoever has cancelled or paused it could not know of this worker.
+  if (now.state != JobState::kRunning) job.stop.request_stop();
   return now.attempt_count;
 }
 
@@ -130,8 +130,15 @@ AttemptEnding AttemptRunner::RunKind(const Job& stored, int64_t attempt, Running
                         absl::StrCat("the stored spec (", stored.spec.size(),
                                      " bytes) is not a serialized anneal.v1.JobSpec"));
   }
-  return spec.has_prediction() ? Predict(spec, stored.model_job_id, attempt, job)
-                               : Train(spec, attempt, job);
+  if (!spec.has_prediction()) return Train(spec, attempt, job);
+  AttemptEnding ending = Predict(spec, attempt, job);
+  if (ending.kind == AttemptEnding::Kind::kSucceeded) return ending;
+  // How far it came, by this attempt or an earlier one.
+  if (const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(job.id); set.ok()) {
+    absl::StrAppend(&ending.message, ending.message.empty() ? "" : "; ", set->stored, " of ",
+                    set->images, " images are stored");
+  }
+  return ending;
 }
 
 AttemptEnding AttemptRunner::Train(const v1::JobSpec& spec, int64_t attempt, RunningJob& job) {
@@ -141,10 +148,19 @@ AttemptEnding AttemptRunner::Train(const v1::JobSpec& spec, int64_t attempt, Run
     return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
   }
 
-  AttemptObserver observer(recorder_, artifacts_, clock_, storage_retry_us_, job.id, attempt,
+  AttemptObserver observer(store_, recorder_, artifacts_, clock_, storage_retry_us_, job.id, attempt,
                            job.stop.get_token());
+  const absl::StatusOr<std::vector<ResumePoint>> states = FindStates(job);
+  if (absl::IsCancelled(states.status()))
+    return EndingOf(states.status(), job.stop.stop_requested());
+  if (!states.ok()) {
+    observer.OnWarning(absl::StrCat("the training begins anew, as it cannot be found out where it "
+                                    "was: ",
+                                    states.status().message()));
+  }
   absl::StatusOr<TrainingOutcome> trained =
-      engine_.Train(*judged.spec, job.stop.get_token(), observer, job.progress);
+      engine_.Train(*judged.spec, states.ok() ? *states : std::vector<ResumePoint>(),
+                    job.stop.get_token(), observer, job.progress);
   if (!observer.error().ok() && trained.ok() && trained->stop_reason == StopReason::kStorage) {
     // The engine cannot know that the write was given up because of the stop request.
     if (absl::IsCancelled(observer.error())) {
@@ -158,22 +174,58 @@ AttemptEnding AttemptRunner::Train(const v1::JobSpec& spec, int64_t attempt, Run
   return ending;
 }
 
-AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, JobId model, int64_t attempt,
-                                     RunningJob& job) {
+// Newest first. Removes the files of states that the store does not know. CANCELLED: the job was
+// stopped while the store was busy.
+absl::StatusOr<std::vector<ResumePoint>> AttemptRunner::FindStates(RunningJob& job) {
+  absl::StatusOr<std::vector<TrainingStateInfo>> states = std::vector<TrainingStateInfo>();
+  RETURN_IF_ERROR(RetryTransient(
+      [&] {
+        states = store_.ListTrainingStates(job.id);
+        return states.status();
+      },
+      storage_retry_us_, clock_, job.stop.get_token()));
+  std::vector<ResumePoint> points;
+  std::vector<std::string> kept;
+  for (TrainingStateInfo& state : *states) {
+    kept.push_back(state.file);
+    std::string path = artifacts_.PathOf(state.file);
+    points.push_back({std::move(path), std::move(state)});
+  }
+  artifacts_.RemoveStates(job.id, kept);
+  return points;
+}
+
+// Of a job that has come to this state: the files of states that it has no use for.
+void AttemptRunner::RemoveStates(JobId id, JobState state) {
+  if (state == JobState::kSucceeded || state == JobState::kFailed) {
+    artifacts_.RemoveStates(id);
+    return;
+  }
+  const absl::StatusOr<std::vector<TrainingStateInfo>> states = store_.ListTrainingStates(id);
+  if (!states.ok()) return;  // they are found when the next attempt begins
+  std::vector<std::string> kept;
+  for (const TrainingStateInfo& each : *states) kept.push_back(each.file);
+  artifacts_.RemoveStates(id, kept);
+}
+
+AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, int64_t attempt, RunningJob& job) {
   const std::stop_token stop = job.stop.get_token();
-  // A store that is busy says nothing about the model.
-  const absl::Status found = RetryTransient([&] { return models_.FindModel(model).status(); },
-                                            storage_retry_us_, clock_, stop);
-  if (absl::IsCancelled(found)) return EndingOf(found, job.stop.stop_requested());
-  if (IsTransient(found)) return FailedEnding(StopReason::kStorage, std::string(found.message()));
-  // The model may have been deleted since the job was submitted, and the data set changed.
-  const PredictionValidation judged = ValidatePrediction(spec, models_, catalog_);
+  // The model may have been deleted since the job was submitted, and the data set changed. A store
+  // that is busy says nothing about that.
+  PredictionValidation judged;
+  const absl::Status asked = RetryTransient(
+      [&] {
+        judged = ValidatePrediction(spec, models_, catalog_);
+        return judged.status;
+      },
+      storage_retry_us_, clock_, stop);
+  if (absl::IsCancelled(asked)) return EndingOf(asked, job.stop.stop_requested());
+  if (!asked.ok()) return FailedEnding(StopReason::kStorage, std::string(asked.message()));
   if (!judged.prediction.has_value())
     return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
 
   PredictionRecorder recorder(store_, clock_, storage_retry_us_, job.id, attempt, stop);
-  const PredictionSet& set = judged.prediction->set();
-  const absl::StatusOr<int64_t> stored = recorder.Begin(set);
+  const absl::StatusOr<int64_t> stored = recorder.Begin(judged.prediction->set());
   if (absl::IsCancelled(stored.status()))
     return EndingOf(stored.status(), job.stop.stop_requested());
   if (!stored.ok()) {
@@ -185,13 +237,7 @@ AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, JobId model, int64
       engine_.Predict(*judged.prediction, artifacts_.PathOf(judged.prediction->checkpoint().file),
                       *stored, stop, recorder, job.progress);
   AttemptEnding ending = EndingOf(std::move(predicted), job.stop.stop_requested());
-  if (ending.kind != AttemptEnding::Kind::kSucceeded) {
-    const std::string so_far = absl::StrCat(recorder.stored(), " of ", set.images,
-                                            " images are stored");
-    ending.message =
-        ending.message.empty() ? so_far : absl::StrCat(ending.message, "; ", so_far);
-    return ending;
-  }
+  if (ending.kind != AttemptEnding::Kind::kSucceeded) return ending;
   absl::StatusOr<TrainingResult> result = absl::UnknownError("");
   const absl::Status summed = RetryTransient(
       [&] {
@@ -199,6 +245,8 @@ AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, JobId model, int64
         return result.status();
       },
       storage_retry_us_, clock_, stop);
+  // Stopped before they were summed: the next attempt finds every image stored and sums again.
+  if (absl::IsCancelled(summed)) return EndingOf(summed, job.stop.stop_requested());
   // Every image is stored: the measures can be asked for later, so the job is not lost for them.
   ending.result = result.ok() ? *std::move(result) : TrainingResult{};
   if (!summed.ok()) ending.message = absl::StrCat("no set measures: ", summed.message());
@@ -214,18 +262,21 @@ AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,
     const AttemptEnd end = MakeAttemptEnd(from, ending);
     const absl::Status written = recorder_.EndAttempt(id, attempt, end);
     if (written.ok()) {
+      RemoveStates(id, end.to);
       return end.to == JobState::kQueued ? Result::kQueueAgain : Result::kDone;
     }
     if (absl::IsNotFound(written)) return Result::kDone;
     if (absl::IsAborted(written)) {
-      // Cancelled meanwhile; or an earlier try was committed although the store answered an error.
+      // Cancelled or paused meanwhile; or an earlier try was committed although the store answered an error.
       const absl::StatusOr<Job> now = store_.GetJob(id);
       if (now.ok() && IsActive(now->state) && now->state != from) {
         from = now->state;
         continue;
       }
-      if (now.ok() && !IsActive(now->state) && recorder_.PublishNewest(id).ok())
-        return Result::kDone;
+      if (now.ok() && !IsActive(now->state) && recorder_.PublishNewest(id).ok()) {
+        RemoveStates(id, now->state);
+        return now->state == JobState::kQueued ? Result::kQueueAgain : Result::kDone;
+      }
     }
     if (!backoff.Wait(shutdown)) return Result::kDone;
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,14 +27,15 @@ namespace anneal {
 class AttemptRunner {
  public:
   enum class Result {
-    kDone,        // nothing is left to do: it ended, or was not QUEUED any more
+    kDone,        // nothing is left to do: it ended, was paused, or was not QUEUED any more
     kQueueAgain,  // it is QUEUED: it was interrupted, or stopped before it began
     kTryLater,    // it is QUEUED: the store could not begin the attempt now
   };
 
   // What it is given must outlive it. `storage_retry_us`: as in Scheduler::Options.
   AttemptRunner(Store& store, JobRecorder& recorder, SweepKeeper& sweeps, Engine& engine,
-                const DatasetCatalog& catalog, const ArtifactFolder& artifacts, const Clock& clock, int64_t storage_retry_us)
+                const DatasetCatalog& catalog, const ArtifactFolder& artifacts,
+                const Clock& clock, int64_t storage_retry_us)
       : store_(store),
         recorder_(recorder),
         sweeps_(sweeps),
@@ -44,10 +46,14 @@ class AttemptRunner {
         clock_(clock),
         storage_retry_us_(storage_retry_us) {}
 
-  // Blocks until the training or prediction has ended and its end is stored; never throws. A trial's sweep is
-  // settled when it has begun and when it has ended. `job.stop` ends the
-  // training, `shutdown` the retrying of its last write: what is then left RUNNING is found by
+  // Blocks until the training or prediction has ended and its end is stored; never throws. A
+  // trial's sweep is settled when it has begun and when it has ended. `job.stop` ends the training,
+  // `shutdown` the retrying of its last write: what is then left RUNNING is found by
   // Store::RecoverInterrupted at the next start.
+  //
+  // A training goes on from the states that earlier attempts have kept. Their files are removed
+  // when it has SUCCEEDED or FAILED, and those that the store does not know when an attempt begins
+  // and ends.
   //
   // A store that cannot begin the attempt for good (its rows of this job are damaged) gives kDone
   // with a warning to the watchers: the other jobs go on, and this one is tried again at the next
@@ -60,7 +66,9 @@ class AttemptRunner {
   AttemptEnding RunGuarded(const Job& stored, int64_t attempt, RunningJob& job);
   AttemptEnding RunKind(const Job& stored, int64_t attempt, RunningJob& job);
   AttemptEnding Train(const v1::JobSpec& spec, int64_t attempt, RunningJob& job);
-  AttemptEnding Predict(const v1::JobSpec& spec, JobId model, int64_t attempt, RunningJob& job);
+  absl::StatusOr<std::vector<ResumePoint>> FindStates(RunningJob& job);
+  void RemoveStates(JobId id, JobState state);
+  AttemptEnding Predict(const v1::JobSpec& spec, int64_t attempt, RunningJob& job);
   Result WriteEnd(JobId id, int64_t attempt, const AttemptEnding& ending,
                   const std::stop_token& shutdown);
 

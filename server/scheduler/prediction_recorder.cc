@@ -9,7 +9,6 @@ namespace anneal {
 
 absl::StatusOr<int64_t> PredictionRecorder::Begin(PredictionSet set) {
   set.job_id = id_;
-  begin_ = set.begin;
   absl::StatusOr<int64_t> stored = absl::UnknownError("");
   RETURN_IF_ERROR(RetryTransient(
       [&] {
@@ -17,16 +16,12 @@ absl::StatusOr<int64_t> PredictionRecorder::Begin(PredictionSet set) {
         return stored.status();
       },
       storage_retry_us_, clock_, stop_));
-  stored_ = *stored;
-  return stored_;
+  return stored;
 }
 
 absl::Status PredictionRecorder::OnChunk(const PredictionChunk& chunk) {
-  RETURN_IF_ERROR(
-      RetryTransient([&] { return store_.AppendPredictions(id_, attempt_, chunk); },
-                     storage_retry_us_, clock_, stop_));
-  stored_ = chunk.begin + chunk.count - begin_;
-  return absl::OkStatus();
+  return RetryTransient([&] { return store_.AppendPredictions(id_, attempt_, chunk); },
+                        storage_retry_us_, clock_, stop_);
 }
 
 }  // namespace anneal

@@ -32,9 +32,6 @@ class PredictionRecorder final : public PredictionObserver {
 
   absl::Status OnChunk(const PredictionChunk& chunk) override;
 
-  // Images stored, by earlier attempts too.
-  int64_t stored() const { return stored_; }
-
  private:
   Store& store_;
   const Clock& clock_;
@@ -42,8 +39,6 @@ class PredictionRecorder final : public PredictionObserver {
   const JobId id_;
   const int64_t attempt_;
   const std::stop_token stop_;
-  int64_t begin_ = 0;  // of the set
-  int64_t stored_ = 0;
 };
 
 }  // namespace anneal

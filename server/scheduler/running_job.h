@@ -14,8 +14,9 @@ struct RunningJob {
 
   const JobId id;
   const int32_t priority;
-  std::stop_source
-      stop;  // requested by Scheduler::Cancel (after CANCELLING is stored) and Scheduler::Stop
+  // Requested by Scheduler::Cancel and Scheduler::Pause (after CANCELLING or PAUSING is stored) and
+  // Scheduler::Stop.
+  std::stop_source stop;
   ProgressCell progress;
 };
 

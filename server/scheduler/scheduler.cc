@@ -2,20 +2,29 @@
 //
 //   Submit -> store -> queue_ -> (worker) -> AttemptRunner -> JobRecorder -> store, then EventBus
 //   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
+//   Pause  -> as Cancel;  Resume -> JobRecorder -> store, then EventBus -> queue_
 //
 // `mutex_` guards the queue and the list of what runs, and is never held during a call of the
 // store. The queue is therefore only nearly in step with the store, and made so that nothing bad
 // comes of it. A job is in the queue or with one worker, never both. One in the queue that has
-// ended in the store is dropped when a worker takes it (BeginAttempt answers ABORTED), and each of
-// those that can race to leave such a ghost behind looks again after its own step:
+// ended or is PAUSED in the store, a ghost, is dropped when a worker takes it (BeginAttempt answers
+// ABORTED): ghosts are a blemish. One that is QUEUED in the store and not in the queue would never
+// run: that must not be. So whoever can race looks again after its own step, and where it cannot
+// see, it leaves a ghost:
 //
-//   Submit  puts the job into the queue, reads its state, and takes it out again if it has ended;
-//   Cancel  stores CANCELLED, then takes the job out of the queue;
-//   Work    puts a job back that could not begin, unless Cancel has marked it (under `mutex_`).
+//   Submit  puts the job into the queue, reads its state, and takes it out again if it has ended
+//           or is PAUSED;
+//   Cancel  stores CANCELLED, then takes the job out of the queue, for good;
+//   Pause   stores PAUSED, takes the job out, reads its state, and puts it back unless it is
+//           still PAUSED or has ended: Resume may have been between the two;
+//   Resume  stores QUEUED, then does what Submit does;
+//   Work    puts a job back that was interrupted or could not begin. What Cancel and Pause took
+//           out, or Resume put in, while the worker had it, they have noted (Running::next, under
+//           `mutex_`), and the note counts more.
 //
 // One in the queue that is active in the store had its attempt begun by a write that looked like a
-// failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end takes
-// a job out of the queue, not CANCELLING.
+// failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end and
+// PAUSED take a job out of the queue, not CANCELLING and PAUSING.
 #include "server/scheduler/scheduler.h"
 
 #include <memory>
@@ -41,6 +50,28 @@
 namespace anneal {
 namespace {
 
+// Each round that fails has lost a race against a change of state, and there are few of these in a
+// job's life.
+constexpr int kRounds = 16;
+
+absl::Status HasEnded(const Job& job) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("job ", job.id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
+}
+
+// What neither Pause nor Resume can do anything about: OK, or FAILED_PRECONDITION.
+absl::Status CheckPausable(const Job& job) {
+  if (IsTerminal(job.state)) return HasEnded(job);
+  if (job.kind == JobKind::kSweep) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "job ", job.id, " is a sweep: only its trials can be paused and resumed, one by one"));
+  }
+  if (job.state == JobState::kCancelling) {
+    return absl::FailedPreconditionError(absl::StrCat("job ", job.id, " is being cancelled"));
+  }
+  return absl::OkStatus();
+}
+
 class SchedulerImpl final : public Scheduler {
  public:
   SchedulerImpl(Store& store, Engine& engine, EventBus& bus, const DatasetCatalog& catalog,
@@ -62,6 +93,8 @@ class SchedulerImpl final : public Scheduler {
   void Stop() override;
   absl::StatusOr<CreatedJob> Submit(const NewJob& job) override;
   absl::StatusOr<Job> Cancel(JobId id) override;
+  absl::StatusOr<Job> Pause(JobId id) override;
+  absl::StatusOr<Job> Resume(JobId id) override;
   absl::Status Delete(JobId id) override;
   std::optional<ProgressSnapshot> Progress(JobId id) const override;
   int64_t QueuePosition(JobId id) const override;
@@ -69,12 +102,22 @@ class SchedulerImpl final : public Scheduler {
 
  private:
   struct Running {
+    // What becomes of it when the worker has put it down.
+    enum class Next {
+      kAsResult,
+      kDropped,  // it was taken out of the queue, so to say
+      kQueued,   // it was put into it
+    };
     std::shared_ptr<RunningJob> job;
-    bool cancelled = false;  // by Cancel, when it was still QUEUED in the store
+    Next next = Next::kAsResult;
   };
 
   absl::StatusOr<Job> CancelAlone(JobId id);
-  void Enqueue(JobId id, int32_t priority);
+  absl::StatusOr<Job> PauseOnce(JobId id);
+  absl::StatusOr<Job> ResumeOnce(JobId id);
+  bool Enqueue(JobId id, int32_t priority);
+  bool EnqueueAndLook(JobId id, int32_t priority);
+  void DequeuePaused(JobId id, int32_t priority);
   void EnqueueTrials(const CreatedJob& created);
   void Work();
   std::shared_ptr<RunningJob> TakeNext();
@@ -150,11 +193,7 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   if (created.job.kind == JobKind::kSweep) {
     EnqueueTrials(created);
   } else if (created.job.state == JobState::kQueued) {
-    Enqueue(created.job.id, created.job.priority);
-    const absl::StatusOr<Job> now = store_.GetJob(created.job.id);
-    if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
-      Dequeue(created.job.id);
-    }
+    EnqueueAndLook(created.job.id, created.job.priority);
   }
   return created;
 }
@@ -195,17 +234,13 @@ absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
 
 // Of `id` itself, not of its sweep or its trials.
 absl::StatusOr<Job> SchedulerImpl::CancelAlone(JobId id) {
-  // Each round that fails has lost a race against a change of state, and there are few of these in
-  // a job's life.
-  constexpr int kRounds = 16;
   for (int round = 0; round < kRounds; ++round) {
     ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
     if (IsTerminal(job.state)) {
       // In the queue only where an earlier Cancel was committed although the store answered an
       // error.
       if (Dequeue(id)) (void)recorder_.PublishNewest(id);
-      return absl::FailedPreconditionError(
-          absl::StrCat("job ", id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
+      return HasEnded(job);
     }
     const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
     if (!next.has_value()) {  // CANCELLING already
@@ -227,18 +262,113 @@ absl::StatusOr<Job> SchedulerImpl::CancelAlone(JobId id) {
                                          " times while it was being cancelled; try again"));
 }
 
-// What is left to do for a job that is now CANCELLED or CANCELLING in the store.
+absl::StatusOr<Job> SchedulerImpl::Pause(JobId id) {
+  for (int round = 0; round < kRounds; ++round) {
+    absl::StatusOr<Job> paused = PauseOnce(id);
+    if (!absl::IsAborted(paused.status())) return paused;
+  }
+  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
+                                         " times while it was being paused; try again"));
+}
+
+// ABORTED: the state changed meanwhile.
+absl::StatusOr<Job> SchedulerImpl::PauseOnce(JobId id) {
+  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
+  RETURN_IF_ERROR(CheckPausable(job));
+  if (job.state == JobState::kPaused) {
+    // In the queue only where an earlier Pause was committed although the store answered an error.
+    if (QueuePosition(id) != 0) (void)recorder_.PublishNewest(id);
+    DequeuePaused(id, job.priority);
+    return job;
+  }
+  if (job.state != JobState::kPausing) {
+    const JobState next = NextState(job.state, JobTransition::kPause).value();
+    RETURN_IF_ERROR(recorder_.ChangeState(id, job.state, next, StopReason::kNone, "").status());
+    job.state = next;
+    job.message.clear();
+  }
+  if (job.state == JobState::kPaused) {
+    DequeuePaused(id, job.priority);
+  } else {
+    Withdraw(id, job.state);
+  }
+  return job;
+}
+
+absl::StatusOr<Job> SchedulerImpl::Resume(JobId id) {
+  for (int round = 0; round < kRounds; ++round) {
+    absl::StatusOr<Job> resumed = ResumeOnce(id);
+    if (!absl::IsAborted(resumed.status())) return resumed;
+  }
+  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
+                                         " times while it was being resumed; try again"));
+}
+
+// ABORTED: the state changed meanwhile.
+absl::StatusOr<Job> SchedulerImpl::ResumeOnce(JobId id) {
+  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
+  RETURN_IF_ERROR(CheckPausable(job));
+  if (job.state == JobState::kPausing) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", id, " is still being paused; resume it when it is PAUSED"));
+  }
+  if (job.state == JobState::kRunning) return job;
+  if (job.state == JobState::kQueued) {
+    // Not in the queue only where an earlier Resume was committed although the store answered an
+    // error, or where the store could not begin the job for good.
+    if (EnqueueAndLook(id, job.priority)) (void)recorder_.PublishNewest(id);
+    return job;
+  }
+  const absl::Status changed = recorder_
+                                   .ChangeState(id, job.state, JobState::kQueued, StopReason::kNone,
+                                                "")
+                                   .status();
+  if (absl::IsAborted(changed) || absl::IsNotFound(changed)) return changed;
+  // Also after an error, for it may be committed all the same: at worst this is a ghost.
+  EnqueueAndLook(id, job.priority);
+  RETURN_IF_ERROR(changed);
+  job.state = JobState::kQueued;
+  job.message.clear();
+  return job;
+}
+
+// What is left to do for a job that is now CANCELLED, CANCELLING, PAUSED or PAUSING in the store.
 void SchedulerImpl::Withdraw(JobId id, JobState state) {
   std::shared_ptr<RunningJob> running;
   {
     const MutexLock lock(mutex_);
-    if (IsTerminal(state)) queue_.Remove(id);
+    const bool waits_no_more = IsTerminal(state) || state == JobState::kPaused;
+    if (waits_no_more) queue_.Remove(id);
     if (const auto entry = running_.find(id); entry != running_.end()) {
-      if (IsTerminal(state)) entry->second.cancelled = true;
+      if (waits_no_more) entry->second.next = Running::Next::kDropped;
       running = entry->second.job;
     }
   }
   if (running != nullptr) running->stop.request_stop();
+}
+
+// Of a job that was PAUSED in the store a moment ago.
+void SchedulerImpl::DequeuePaused(JobId id, int32_t priority) {
+  Withdraw(id, JobState::kPaused);
+  const absl::StatusOr<Job> now = store_.GetJob(id);
+  const bool gone = absl::IsNotFound(now.status()) ||
+                    (now.ok() && (now->state == JobState::kPaused || IsTerminal(now->state)));
+  // Resumed meanwhile, and perhaps begun: then the worker, which was asked to stop, will put it
+  // down.
+  if (!gone) Enqueue(id, priority);
+}
+
+// Of a job that was QUEUED in the store a moment ago. False where it was in the queue or with a
+// worker.
+bool SchedulerImpl::EnqueueAndLook(JobId id, int32_t priority) {
+  const bool added = Enqueue(id, priority);
+  const absl::StatusOr<Job> now = store_.GetJob(id);
+  if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
+    Dequeue(id);
+  } else if (now.ok() && now->state == JobState::kPaused) {
+    DequeuePaused(id, priority);
+  }
+  return added;
 }
 
 bool SchedulerImpl::Dequeue(JobId id) {
@@ -273,12 +403,18 @@ Scheduler::Counts SchedulerImpl::GetCounts() const {
   return {static_cast<int>(running_.size()), queue_.size()};
 }
 
-void SchedulerImpl::Enqueue(JobId id, int32_t priority) {
+// False where it was in the queue or with a worker.
+bool SchedulerImpl::Enqueue(JobId id, int32_t priority) {
   {
     const MutexLock lock(mutex_);
-    if (running_.contains(id) || !queue_.Push(id, priority)) return;
+    if (const auto entry = running_.find(id); entry != running_.end()) {
+      entry->second.next = Running::Next::kQueued;
+      return false;
+    }
+    if (!queue_.Push(id, priority)) return false;
   }
   changed_.NotifyOne();
+  return true;
 }
 
 void SchedulerImpl::Work() {
@@ -303,18 +439,21 @@ std::shared_ptr<RunningJob> SchedulerImpl::TakeNext() {
   if (stopping_) return nullptr;
   const JobQueue::Entry first = *queue_.Pop();
   auto job = std::make_shared<RunningJob>(first.id, first.priority);
-  running_.emplace(first.id, Running{job, false});
+  running_.emplace(first.id, Running{job});
   return job;
 }
 
 void SchedulerImpl::PutDown(const RunningJob& job, AttemptRunner::Result result) {
   const MutexLock lock(mutex_);
   const auto entry = running_.find(job.id);
-  const bool cancelled = entry->second.cancelled;
+  const Running::Next next = entry->second.next;
   running_.erase(entry);
   // No other worker is woken: this one asks for the first job next, after a wait if the store is in
   // trouble.
-  if (result != AttemptRunner::Result::kDone && !cancelled) queue_.Push(job.id, job.priority);
+  if (next == Running::Next::kQueued ||
+      (next == Running::Next::kAsResult && result != AttemptRunner::Result::kDone)) {
+    queue_.Push(job.id, job.priority);
+  }
 }
 
 }  // namespace

@@ -69,6 +69,15 @@ class Scheduler {
   // that. FAILED_PRECONDITION: it has ended. NOT_FOUND.
   virtual absl::StatusOr<Job> Cancel(JobId id) = 0;
 
+  // QUEUED -> PAUSED, RUNNING -> PAUSING (the worker sees it within a batch, keeps the state and
+  // makes it PAUSED); PAUSING and PAUSED stay. Returns the job after that. FAILED_PRECONDITION: it
+  // has ended, is CANCELLING, or is a sweep. NOT_FOUND.
+  virtual absl::StatusOr<Job> Pause(JobId id) = 0;
+
+  // PAUSED -> QUEUED; QUEUED and RUNNING stay. Returns the job after that. FAILED_PRECONDITION: it
+  // has ended, is CANCELLING or still PAUSING, or is a sweep. NOT_FOUND.
+  virtual absl::StatusOr<Job> Resume(JobId id) = 0;
+
   // With its files; of a sweep, with its trials. Errors of Store::DeleteJob.
   virtual absl::Status Delete(JobId id) = 0;
 

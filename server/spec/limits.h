@@ -37,5 +37,6 @@ inline constexpr int64_t kRangeTestSteps = 100'000;
 
 inline constexpr int64_t kPredictionSamples = 100'000;
 inline constexpr int64_t kSampledProbabilities = 20'000'000;  // of one image: samples x classes
+inline constexpr int64_t kKeptProbabilities = 10'000'000;     // the same, where they are kept
 
 }  // namespace anneal::limits

@@ -28,7 +28,9 @@ OutputKind OutputKindOf(const ValidatedSpec& model) {
     return OutputKind::kLogits;
   const ResolvedLayer& last = model.layers().back();
   if (loss.has_binary_crossentropy()) {
-    return last.output_shape == std::vector<int64_t>{1} ? OutputKind::kLogit : OutputKind::kNone;
+    return last.output_shape == std::vector<int64_t>{1} && model.dataset().class_names.size() == 2
+               ? OutputKind::kLogit
+               : OutputKind::kNone;
   }
   return ActivationOf(*last.layer) == v1::Activation::SOFTMAX ? OutputKind::kProbabilities
                                                               : OutputKind::kNone;
@@ -69,6 +71,10 @@ class PredictionValidator {
     CheckDevice(checks_, contents_->proto.device());
 
     PredictionValidation result;
+    if (!status_.ok()) {
+      result.status = status_;
+      return result;
+    }
     if (violations_.empty()) {
       Warn(result.warnings);
       result.prediction = ValidatedPrediction(contents_);
@@ -88,6 +94,11 @@ class PredictionValidator {
                                                 ", which is no job id; ids are numbers from 1"));
     }
     absl::StatusOr<CheckpointInfo> found = models_.FindModel(*id);
+    if (!found.ok() && !absl::IsNotFound(found.status()) &&
+        !absl::IsFailedPrecondition(found.status())) {
+      status_ = found.status();
+      return;
+    }
     if (!found.ok()) {
       return checks_.Add("job_id", absl::StrCat("is ", *id, "; ",
                                                 Printable(std::string(found.status().message()),
@@ -121,13 +132,15 @@ class PredictionValidator {
       return;
     if (!contents_->model.has_value()) return;
     const auto classes = static_cast<int64_t>(model().dataset().class_names.size());
-    if (set.samples * classes > limits::kSampledProbabilities) {
+    // What is kept must fit into an answer.
+    const int64_t most = set.keeps_samples ? limits::kKeptProbabilities
+                                           : limits::kSampledProbabilities;
+    if (set.samples * classes > most) {
       checks_.Add("samples",
                   absl::StrCat("is ", set.samples, ", which for ", FormatCount(classes),
                                " classes is ", FormatCount(set.samples * classes),
-                               " probabilities an image; at most ",
-                               FormatCount(limits::kSampledProbabilities / classes),
-                               " samples are taken"));
+                               " probabilities an image; at most ", FormatCount(most / classes),
+                               " samples are ", set.keeps_samples ? "kept" : "taken"));
     }
     const auto& layers = model().layers();
     if (set.samples > 0 && std::none_of(layers.begin(), layers.end(), [](const auto& layer) {
@@ -246,6 +259,7 @@ class PredictionValidator {
   const ModelCatalog& models_;
   const DatasetCatalog& catalog_;
   const std::shared_ptr<ValidatedPrediction::Contents> contents_;
+  absl::Status status_;
   ViolationList violations_;
   const FieldChecks checks_;
   bool other_class_names_ = false;

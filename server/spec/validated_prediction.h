@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "anneal/v1/job.pb.h"
 #include "server/core/checkpoint_info.h"
 #include "server/core/dataset_info.h"
@@ -59,6 +60,8 @@ class ValidatedPrediction {
 };
 
 struct PredictionValidation {
+  // Not OK: `models` could not be asked, which says nothing about the prediction; all else is empty.
+  absl::Status status{};
   std::optional<ValidatedPrediction> prediction;  // set exactly where `violations` is empty
   std::vector<Violation> violations;
   std::vector<std::string> warnings;

@@ -1,5 +1,5 @@
-// Schema version 3: the final weights of trainings, and predictions by them. A released migration
-// is never edited.
+// Schema version 3: the final weights of trainings, where they can go on, and predictions by them.
+// A released migration is never edited.
 #pragma once
 
 namespace anneal {
@@ -28,6 +28,21 @@ CREATE TABLE checkpoints (
   description BLOB NOT NULL,               -- serialized anneal.v1.ModelDescription
   time_us     INTEGER NOT NULL
 ) STRICT;
+
+-- Where a job that was interrupted can go on: the newest two.
+CREATE TABLE training_states (
+  job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  number      INTEGER NOT NULL CHECK (number >= 1),  -- in the order in which they were written
+  attempt     INTEGER NOT NULL,            -- that wrote it
+  file        TEXT NOT NULL,               -- below the folder of artifacts
+  epochs      INTEGER NOT NULL CHECK (epochs >= 0),
+  batches     INTEGER NOT NULL CHECK (batches >= 0),
+  bytes       INTEGER NOT NULL,
+  sha256      TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  time_us     INTEGER NOT NULL,
+  PRIMARY KEY (job_id, number)
+) STRICT, WITHOUT ROWID;
 
 -- server/core/prediction.h: PredictionSet.
 CREATE TABLE prediction_sets (

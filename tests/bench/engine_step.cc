@@ -33,6 +33,7 @@ class EpochMeter final : public anneal::TrainingObserver {
     meter_.Begin();
     return absl::OkStatus();
   }
+  void OnState(const anneal::TrainingState&, bool) override {}
   absl::Status OnFinalWeights(const anneal::FinalWeights&) override { return absl::OkStatus(); }
   void OnWarning(const std::string& text) override { std::fprintf(stderr, "%s\n", text.c_str()); }
 
@@ -87,7 +88,7 @@ int main(int argc, char** argv) {
   const anneal::SystemClock clock;
   anneal::ProgressCell progress;
   const auto outcome = anneal::CreateEngine(datasets, clock)
-                           ->Train(*validation.spec, std::stop_token(), observer, progress);
+                           ->Train(*validation.spec, {}, std::stop_token(), observer, progress);
   if (!outcome.ok()) return Fail(outcome.status().ToString());
   if (!outcome->succeeded()) return Fail(outcome->message);
   observer.Print();

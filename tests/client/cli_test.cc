@@ -89,7 +89,7 @@ TEST_F(CliTest, UnknownVerb) {
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
   for (const std::string verb :
        {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "compare", "predict",
-        "predictions", "uncertainty", "cancel", "delete", "datasets", "recipes", "server", "health", "version"}) {
+        "predictions", "uncertainty", "cancel", "pause", "resume", "delete", "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),
                 AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
@@ -144,6 +144,8 @@ TEST_F(CliTest, Unreachable) {
                                              {"submit", "recipe:quickstart"},
                                              {"validate", "recipe:quickstart"},
                                              {"cancel", "1", "2"},
+                                             {"pause", "1", "2"},
+                                             {"resume", "1", "2"},
                                              {"delete", "1"},
                                              {"metrics", "1"},
                                              {"predict", "1"},
@@ -491,6 +493,25 @@ TEST_F(CliTest, CancelAndDeleteGoOnAfterARefusal) {
   EXPECT_EQ(world_.out.str(), "job 2 deleted\n");
   EXPECT_EQ(Run({"delete", "2", "--output", "json"}), 0);
   EXPECT_EQ(world_.out.str(), "{}\n");
+}
+
+TEST_F(CliTest, PauseAndResumePrintTheStateAndGoOnAfterARefusal) {
+  const auto answer = [](v1::Job::State state) {
+    return [state](const auto& request, v1::Job* job) {
+      if (request.id() == "1") return grpc::Status(grpc::FAILED_PRECONDITION, "job 1 has ended");
+      job->set_id(request.id());
+      job->set_state(state);
+      return grpc::Status::OK;
+    };
+  };
+  server_.pause_job = answer(v1::Job::PAUSING);
+  server_.resume_job = answer(v1::Job::QUEUED);
+  EXPECT_EQ(Run({"pause", "1", "2"}), 3);
+  EXPECT_EQ(world_.out.str(), "job 2 is PAUSING\n");
+  EXPECT_EQ(world_.err.str(), "anneal: job 1 has ended (FAILED_PRECONDITION)\n");
+  EXPECT_EQ(Run({"resume", "1", "2"}), 3);
+  EXPECT_EQ(world_.out.str(), "job 2 is QUEUED\n");
+  EXPECT_EQ(Run({"pause"}), 2);
 }
 
 TEST_F(CliTest, DatasetsAndServer) {

@@ -59,6 +59,8 @@ class FakeServer {
   Handler<v1::GetJobRequest, v1::Job> get_job;
   Handler<v1::ListJobsRequest, v1::ListJobsResponse> list_jobs;
   Handler<v1::CancelJobRequest, v1::Job> cancel_job;
+  Handler<v1::PauseJobRequest, v1::Job> pause_job;
+  Handler<v1::ResumeJobRequest, v1::Job> resume_job;
   Handler<v1::DeleteJobRequest, google::protobuf::Empty> delete_job;
   Handler<v1::ListEpochMetricsRequest, v1::ListEpochMetricsResponse> list_epoch_metrics;
   Handler<v1::ListPredictionsRequest, v1::ListPredictionsResponse> list_predictions;
@@ -117,6 +119,14 @@ class FakeServer {
     grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                            v1::Job* response) override {
       return Answer(fake.cancel_job, *request, response);
+    }
+    grpc::Status PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                          v1::Job* response) override {
+      return Answer(fake.pause_job, *request, response);
+    }
+    grpc::Status ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
+                           v1::Job* response) override {
+      return Answer(fake.resume_job, *request, response);
     }
     grpc::Status DeleteJob(grpc::ServerContext*, const v1::DeleteJobRequest* request,
                            google::protobuf::Empty* response) override {

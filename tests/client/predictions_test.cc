@@ -362,6 +362,7 @@ TEST_F(PredictionsTest, WhatMostDoubtsComesFirst) {
            {"image", "image asc"},
            {"label", "label asc"},
            {"predicted", "predicted asc"},
+           {"deterministic_predicted", "deterministic_predicted asc"},
            {"entropy:asc", "entropy asc"},
            {"confidence:desc", "confidence desc"}}) {
     EXPECT_EQ(Run({"8", "--sort", given}), 0);

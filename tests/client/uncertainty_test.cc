@@ -140,6 +140,26 @@ TEST(UncertaintyTextTest, BothWays) {
             "#######################|\n");
 }
 
+// What compares samples ranks nothing without dropout.
+TEST(UncertaintyTextTest, RankedByWhatComparesSamples) {
+  v1::Uncertainty uncertainty = Parse(kBoth);
+  uncertainty.mutable_deterministic()->clear_aurc();
+  uncertainty.mutable_deterministic()->clear_coverages();
+  EXPECT_THAT(
+      UncertaintyText(uncertainty, "mutual_information", Plain()),
+      AllOf(HasSubstr("without dropout    0.6400     0.0048  1.5000  0.5000  0.2500       -\n"),
+            HasSubstr("by mutual_information\n"
+                      "COVERAGE  IMAGES  MC DROPOUT   ERROR\n"
+                      "   100 %  10,000      0.8000  0.2000\n"
+                      "    90 %   9,000      0.8750  0.1250\n"
+                      "\n")));
+  const std::string csv = UncertaintyCsv({uncertainty});
+  EXPECT_THAT(csv, AllOf(HasSubstr("8,monte_carlo,aurc,"), Not(HasSubstr("8,deterministic,aurc"))));
+  uncertainty.clear_monte_carlo();
+  EXPECT_THAT(UncertaintyText(uncertainty, "mutual_information", Plain()),
+              Not(HasSubstr("COVERAGE")));
+}
+
 TEST(UncertaintyTextTest, WithoutSamplesThereIsOneWay) {
   v1::Uncertainty uncertainty = Parse(kBoth);
   uncertainty.clear_monte_carlo();

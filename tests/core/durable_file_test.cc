@@ -118,6 +118,14 @@ TEST(DurableFile, WhereItCannotBeItSaysSo) {
   EXPECT_EQ(Files(folder.path()), 2) << "the temporary file was left behind";
 }
 
+// The folder above is made first: what then keeps the second from being made is not that the first
+// was missing.
+TEST(DurableFile, ANewFolderThatCannotBeMadeSaysWhy) {
+  const TempFolder folder;
+  const absl::Status written = Write(folder.Join("new/" + std::string(300, 'x') + "/file"), "x");
+  EXPECT_THAT(std::string(written.message()), HasSubstr("File name too long")) << written;
+}
+
 TEST(DurableFile, EmptyFilesAreFiles) {
   const TempFolder folder;
   ASSERT_TRUE(Write(folder.Join("file"), "").ok());

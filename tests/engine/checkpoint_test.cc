@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -171,6 +172,11 @@ TEST_F(CheckpointTest, ATruncatedLongerOrMissingFileIsFound) {
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("No such file"));
   std::filesystem::create_directory(path_);
   EXPECT_TRUE(absl::IsDataLoss(Load().status()));
+  std::filesystem::remove(path_);
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);  // nobody writes: who waits for it waits for ever
+  const auto pipe = Load();
+  EXPECT_TRUE(absl::IsDataLoss(pipe.status()));
+  EXPECT_THAT(std::string(pipe.status().message()), HasSubstr("is no file"));
 }
 
 TEST_F(CheckpointTest, OfAnotherNetworkIsFound) {

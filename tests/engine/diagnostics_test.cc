@@ -205,7 +205,7 @@ absl::StatusOr<TrainingOutcome> Train(const std::string& fields, RecordingObserv
       network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } }
       batch_size: 8 seed: 3 epochs: 3 )" +
                                fields),
-                     std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock,
+                     std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock,
                      observer.stop.get_token(), observer, progress);
 }
 

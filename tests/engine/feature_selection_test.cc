@@ -185,7 +185,7 @@ TEST(InputPreparation, ATrainingOnSelectedFeaturesLearns) {
                             layers { dense { units: 4 activation: SOFTMAX } } }
                   optimizer { nadam { learning_rate: 0.01 } } batch_size: 8 seed: 1 epochs: 20
                   validation { split: 'test' })"),
-                    std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock,
+                    std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock,
                     observer.stop.get_token(), observer, progress);
     ASSERT_TRUE(outcome.ok()) << outcome.status();
     EXPECT_GT(observer.Metric(19, "val_accuracy"), 0.7) << score;

@@ -129,7 +129,7 @@ TEST_P(KerasTrainings, AgreeStepByStep) {
         RunTraining(spec, std::make_shared<Dataset>(SmallDataset()),
                     std::make_unique<WatchedKernels>(
                         aten ? MakeAtenKernels(at::kCPU) : MakeCpuKernels(), watched),
-                    "", clock, std::stop_token(), observer, progress);
+                    "", {}, clock, std::stop_token(), observer, progress);
     ASSERT_TRUE(outcome.ok()) << outcome.status();
 
     ASSERT_EQ(steps.losses().size(), keras.losses.size());

@@ -186,7 +186,7 @@ absl::StatusOr<TrainingOutcome> Train(const std::string& fields, RecordingObserv
       batch_size: 8 seed: 3 validation { split: 'test' } test { split: 'test' }
       optimizer { nadam { learning_rate: 0.003 } } )" +
                                fields),
-                     std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock,
+                     std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock,
                      observer.stop.get_token(), observer, progress);
 }
 
@@ -245,7 +245,7 @@ TEST(MagnitudePruning, AConstraintHoldsForWhatIsLeft) {
                                  kernel_constraint { unit_norm {} } } } }
       batch_size: 8 seed: 3 epochs: 2 optimizer { sgd { learning_rate: 0.5 } }
       pruning { one_shot { sparsity: 0.5 } } diagnostics { weight_norm: true } )"),
-                                   std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "",
+                                   std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {},
                                    clock, observer.stop.get_token(), observer, progress);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(observer.Metric(1, "sparsity"), 0.5);

@@ -55,7 +55,7 @@ class PredictorTest : public ::testing::Test {
             input { standardize {} } test { split: 'test' } validation { first: 8 }
             early_stopping { patience: 3 restore_best_weights: true }
             optimizer { sgd { learning_rate: 0.1 } } batch_size: 16 epochs: 12 seed: 5)"),
-        dataset_, MakeCpuKernels(), "fingerprint", clock_, std::stop_token(), observer_, progress_);
+        dataset_, MakeCpuKernels(), "fingerprint", {}, clock_, std::stop_token(), observer_, progress_);
     ASSERT_TRUE(trained.ok()) << trained.status();
     ASSERT_TRUE(trained->succeeded()) << trained->message;
     result_ = trained->result;
@@ -192,6 +192,19 @@ TEST_F(PredictorTest, ADataSetThatHasShrunkEndsIt) {
   EXPECT_EQ(outcome->stop_reason, StopReason::kInvalidData);
 }
 
+TEST_F(PredictorTest, ADataSetOfAnotherShapeEndsIt) {
+  const ValidatedPrediction judged = Judge("samples: 3");
+  DatasetInfo info = dataset_->info();
+  info.shape = {4, 4, 2};
+  DatasetSplit split = *dataset_->FindSplit("test");
+  split.images.resize(split.labels.size() * 32);
+  const auto other = std::make_shared<Dataset>(info, std::vector<DatasetSplit>{split});
+  const auto outcome = RunPrediction(judged, path_, 0, other, MakeCpuKernels(), clock_,
+                                     stop_.get_token(), predictions_, progress_);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->stop_reason, StopReason::kInvalidData);
+}
+
 // Every field of the block is read: each case is a block without and one with the field, which
 // predict otherwise, or one of which is refused.
 TEST_F(PredictorTest, EveryFieldOfTheBlockHasAnEffect) {
@@ -231,6 +244,10 @@ TEST_F(PredictorTest, EveryFieldOfTheBlockHasAnEffect) {
   }
 }
 
+TEST_F(PredictorTest, ASmallNetworkNeedsLittleMemory) {
+  EXPECT_LT(PredictionBytes(Judge("samples: 100")), 8 << 20);
+}
+
 TEST(ChunkImages, AreAsManyAsTakeSeconds) {
   PredictionSet set;
   set.class_names.resize(10);
@@ -258,7 +275,7 @@ TEST(FinalWeights, ThatCannotBeStoredEndTheTraining) {
   const auto outcome = RunTraining(
       SmallSpec("network { layers { flatten {} } layers { dense { units: 4 activation: SOFTMAX } } } "
                 "optimizer { sgd {} }"),
-      std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock, std::stop_token(),
+      std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock, std::stop_token(),
       observer, progress);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->stop_reason, StopReason::kStorage);

@@ -108,6 +108,7 @@ TEST(Safetensors, HostileHeadersAreRefused) {
            tensor("F32", "[4294967296,4294967296]", "[0,16]"),
            tensor("F32", "[9223372036854775808,2]", "[0,16]"),
            tensor("F32", "[18446744073709551616]", "[0,16]"),
+           tensor("F32", "[0,18446744073709551615]", "[0,0]"),
            tensor("F32", "[4]", "[18446744073709551600,18446744073709551616]"),
        }) {
     const auto parsed = ParseSafetensors(File(header, data));

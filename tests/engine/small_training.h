@@ -79,6 +79,14 @@ class RecordingObserver final : public TrainingObserver {
     if (stop_after_epoch == record.epoch) stop.request_stop();
     return absl::OkStatus();
   }
+  void OnState(const TrainingState& state, bool stopping) override {
+    if (states_folder.empty()) return;
+    const std::string path = states_folder + "/" + std::to_string(states.size());
+    const absl::StatusOr<TrainingStateInfo> written = state.Write(path);
+    ASSERT_TRUE(written.ok()) << written.status();
+    states.insert(states.begin(), {path, *written});
+    if (stopping) ++stopping_states;
+  }
   absl::Status OnFinalWeights(const FinalWeights& weights) override {
     if (fail_final_weights) return absl::ResourceExhaustedError("disk full");
     if (weights_path.empty()) return absl::OkStatus();
@@ -99,6 +107,9 @@ class RecordingObserver final : public TrainingObserver {
 
   std::vector<EpochRecord> records;
   std::vector<std::string> warnings;
+  std::string states_folder;         // where states go; "": nowhere
+  std::vector<ResumePoint> states;   // newest first
+  int64_t stopping_states = 0;       // those of a stop
   std::string weights_path;  // where final weights go; "": nowhere
   CheckpointInfo checkpoint;
   bool fail_final_weights = false;

@@ -243,7 +243,7 @@ class SpecFields : public ::testing::Test {
     ProgressCell progress;
     const ManualClock clock;
     const auto outcome =
-        RunTraining(spec, datasets_.at(spec.training().dataset().name()), MakeCpuKernels(), "", clock,
+        RunTraining(spec, datasets_.at(spec.training().dataset().name()), MakeCpuKernels(), "", {}, clock,
                     std::stop_token(), observer, progress);
     if (!outcome.ok()) return outcome.status().ToString();
     std::string text = absl::StrFormat("%d %s weights %s", static_cast<int>(outcome->stop_reason),

@@ -28,7 +28,7 @@ class TorchEngineTest : public ::testing::Test {
     for (const Violation& violation : result.violations)
       ADD_FAILURE() << violation.field << violation.description;
     if (!result.spec.has_value()) return absl::InternalError("invalid");
-    return engine_->Train(*result.spec, observer_.stop.get_token(), observer_, progress_);
+    return engine_->Train(*result.spec, {}, observer_.stop.get_token(), observer_, progress_);
   }
 
   const SystemClock clock_;

@@ -37,7 +37,7 @@ constexpr char kNetwork[] = R"(
 absl::StatusOr<TrainingOutcome> Train(const std::string& fields, RecordingObserver& observer) {
   ProgressCell progress;
   const SystemClock clock;
-  return RunTraining(SmallSpec(fields), std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "",
+  return RunTraining(SmallSpec(fields), std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {},
                      clock, observer.stop.get_token(), observer, progress);
 }
 
@@ -318,7 +318,7 @@ TEST(Trainer, EveryLossLearns) {
     ProgressCell progress;
     const SystemClock clock;
     const auto outcome =
-        RunTraining(*valid.spec, std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock,
+        RunTraining(*valid.spec, std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock,
                     std::stop_token(), observer, progress);
     ASSERT_TRUE(outcome.ok());
     EXPECT_LT(observer.Metric(19, "loss"), observer.Metric(0, "loss")) << loss;
@@ -400,6 +400,7 @@ TEST(Trainer, AWarmStepMakesNoPageFaults) {
       if (record.epoch == 6) end = usage.ru_minflt;
       return absl::OkStatus();
     }
+    void OnState(const TrainingState&, bool) override {}
     absl::Status OnFinalWeights(const FinalWeights&) override { return absl::OkStatus(); }
     void OnWarning(const std::string&) override {}
     int64_t begin = 0;
@@ -412,7 +413,7 @@ TEST(Trainer, AWarmStepMakesNoPageFaults) {
       RunTraining(
           SmallSpec(std::string(kNetwork) +
                     "optimizer { nadam {} } batch_size: 8 epochs: 6 validation { split: 'test' }"),
-          std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", clock, std::stop_token(),
+          std::make_shared<Dataset>(SmallDataset()), MakeCpuKernels(), "", {}, clock, std::stop_token(),
           observer, progress)
           .ok());
   EXPECT_LE(observer.end - observer.begin, 4) << "in 32 steps and 4 evaluations";

@@ -14,7 +14,7 @@ class AttemptRunnerTest : public SchedulerFixture {
  protected:
   JobRecorder recorder_{store_, bus_};
   SweepKeeper sweeps_{store_, recorder_, clock_, [](JobId, JobState) {}};
-  const ArtifactFolder artifacts_{""};  // no script keeps weights
+  const ArtifactFolder artifacts_{options_.artifact_folder};
   AttemptRunner runner_{store_,   recorder_,  sweeps_, engine_,
                         catalog_, artifacts_, clock_,  1'000'000};
 };

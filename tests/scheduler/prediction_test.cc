@@ -22,7 +22,6 @@ using ::testing::HasSubstr;
 class PredictionJobTest : public SchedulerFixture {
  protected:
   PredictionJobTest() {
-    options_.artifact_folder = folder_.Join("artifacts");
     options_.storage_retry_us = 0;
     Make();
     FakeTraining training;
@@ -59,7 +58,6 @@ class PredictionJobTest : public SchedulerFixture {
     return set.ok() ? set->stored : -1;
   }
 
-  const TempFolder folder_;
 };
 
 TEST_F(PredictionJobTest, ATrainingLeavesItsWeights) {

@@ -16,6 +16,7 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_store.h"
 #include "tests/support/manual_clock.h"
+#include "tests/support/temp_folder.h"
 
 namespace anneal {
 
@@ -51,6 +52,7 @@ class SchedulerFixture : public testing::Test {
   SchedulerFixture() {
     catalog_.Add(Cifar10Info());
     options_.progress_interval_us = 1'000;
+    options_.artifact_folder = folder_.Join("artifacts");
     Make();
   }
 
@@ -96,6 +98,7 @@ class SchedulerFixture : public testing::Test {
     return texts;
   }
 
+  const TempFolder folder_;
   ManualClock clock_;
   FakeStore store_{clock_};
   FakeEngine engine_{clock_};

@@ -141,6 +141,14 @@ TEST_F(PredictionSpecTest, TheTrainingMustHaveLeftWeights) {
   EXPECT_THAT(Violated("job_id: '3'"), Pair("prediction.job_id", HasSubstr("has format 99; this server knows format 1")));
 }
 
+TEST_F(PredictionSpecTest, AStoreThatCannotBeAskedIsNoViolation) {
+  models_.models.insert_or_assign(2, absl::UnavailableError("busy"));
+  const PredictionValidation judged = Judge("job_id: '2' device: 'tpu'");
+  EXPECT_TRUE(absl::IsUnavailable(judged.status)) << judged.status;
+  EXPECT_THAT(judged.violations, IsEmpty());
+  EXPECT_FALSE(judged.prediction.has_value());
+}
+
 TEST_F(PredictionSpecTest, WithoutDropoutThereIsNothingToSample) {
   AddModel(2, GoodJobWith({{"layers { dropout { rate: 0.5 } }", ""}}));
   AddModel(3, GoodJobWith({{"rate: 0.5", "rate: 0"}}));
@@ -164,6 +172,16 @@ TEST_F(PredictionSpecTest, TheNumberOfSamplesHasALimit) {
   EXPECT_TRUE(Judge("job_id: '1' samples: 100000").prediction.has_value());
   EXPECT_THAT(Judge("job_id: '1' samples: 100000 keep_samples: true").warnings,
               ElementsAre(HasSubstr("37.3 GiB of the database")));
+  DatasetInfo wide = Cifar10Info();
+  wide.name = "wide";
+  for (int k = 10; k < 1000; ++k) wide.class_names.push_back(absl::StrCat("class ", k));
+  catalog_.Add(wide);
+  AddModel(8, GoodJobWith({{"name: \"cifar10\"", "name: \"wide\""}, {"units: 10 ", "units: 1000 "}}));
+  EXPECT_TRUE(Judge("job_id: '8' samples: 20000").prediction.has_value());
+  EXPECT_THAT(Violated("job_id: '8' samples: 20001"),
+              Pair("prediction.samples", HasSubstr("at most 20,000 samples are taken")));
+  EXPECT_THAT(Violated("job_id: '8' samples: 20000 keep_samples: true"),
+              Pair("prediction.samples", HasSubstr("at most 10,000 samples are kept")));
   EXPECT_THAT(Judge("job_id: '1' samples: 1").warnings, ElementsAre(HasSubstr("no spread")));
   EXPECT_THAT(Judge("job_id: '1' samples: 0 keep_samples: true").warnings,
               ElementsAre(HasSubstr("there are none")));

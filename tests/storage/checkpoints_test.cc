@@ -170,8 +170,11 @@ TEST_F(CheckpointsTest, FromFilesOfOlderVersions) {
       EXPECT_EQ(Get(4).result->learning_rate_curve->valley, 0.5);
       EXPECT_THAT(DescribeAll(Events(3)), ElementsAre("job 3 #1 at 9: trial 1 (job 4) FAILED"));
     }
+    ASSERT_TRUE(store_->AppendTrainingState(2, 1, {"2/state", 1, 0, 9, "ab", "cpu"}).ok());
+    EXPECT_THAT(*store_->ListTrainingStates(2), SizeIs(1));
     ASSERT_TRUE(store_->EndAttempt(2, 1, Success()).ok());
     ExpectTheCheckpoint(*store_, 2);
+    EXPECT_THAT(*store_->ListTrainingStates(2), SizeIs(0));
     NewJob prediction = MakeJob();
     prediction.kind = JobKind::kPrediction;
     prediction.model_job_id = 2;

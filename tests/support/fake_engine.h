@@ -72,6 +72,31 @@ class FakeWeights final : public FinalWeights {
   const int64_t epoch_;
 };
 
+// What FakeEngine writes for where a training stands: the job's name and the finished epochs.
+class FakeTrainingState final : public TrainingState {
+ public:
+  FakeTrainingState(const std::string& name, int64_t epochs)
+      : contents_(absl::StrCat("state of ", name, " after ", epochs, " epochs")), epochs_(epochs) {}
+
+  absl::StatusOr<TrainingStateInfo> Write(const std::string& path) const override {
+    absl::StatusOr<std::unique_ptr<DurableFile>> file = DurableFile::Create(path);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->Write(contents_.data(), contents_.size()); !status.ok())
+      return status;
+    if (absl::Status status = (*file)->Commit(); !status.ok()) return status;
+    TrainingStateInfo info;
+    info.epochs = epochs_;
+    info.bytes = static_cast<int64_t>(contents_.size());
+    info.sha256 = "sha256 of " + contents_;
+    info.fingerprint = "fake";
+    return info;
+  }
+
+ private:
+  const std::string contents_;
+  const int64_t epochs_;
+};
+
 // Thread-safe.
 class FakeEngine final : public Engine {
  public:
@@ -104,6 +129,12 @@ class FakeEngine final : public Engine {
     return began_;
   }
 
+  // Of every training that began: the states it was given.
+  std::vector<std::vector<ResumePoint>> Resumed() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return resumed_;
+  }
+
   // Of every prediction that began: how many images were stored, and where its weights are.
   std::vector<int64_t> PredictedFrom() const {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -133,17 +164,29 @@ class FakeEngine final : public Engine {
     return absl::StrCat("fake on ", device.empty() ? "auto" : device);
   }
 
-  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec, std::stop_token stop,
-                                        TrainingObserver& observer,
+  // Goes on after the epochs of the first state, whatever is in its file.
+  absl::StatusOr<TrainingOutcome> Train(const ValidatedSpec& spec,
+                                        const std::vector<ResumePoint>& resume,
+                                        std::stop_token stop, TrainingObserver& observer,
                                         ProgressCell& progress) override {
     const std::string name = spec.proto().name();
     const FakeTraining training = Begin(name);
     const Ending ending(*this);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      resumed_.push_back(resume);
+    }
+    const auto stopped = [&](int64_t epochs) {
+      if (training.deaf || !stop.stop_requested()) return false;
+      observer.OnState(FakeTrainingState(name, epochs), /*stopping=*/true);
+      return true;
+    };
     progress.BeginAttempt(training.epochs, 1, spec.training_samples(), clock_.MonotonicUs());
     for (const std::string& warning : training.warnings) observer.OnWarning(warning);
-    for (int64_t epoch = 1; epoch <= training.epochs; ++epoch) {
+    const int64_t done = resume.empty() ? 0 : resume[0].info.epochs;
+    for (int64_t epoch = done + 1; epoch <= training.epochs; ++epoch) {
       Hold(name, training, epoch, stop);
-      if (!training.deaf && stop.stop_requested()) return absl::CancelledError("stopped");
+      if (stopped(epoch - 1)) return absl::CancelledError("stopped");
       progress.BeginEpoch(epoch, clock_.MonotonicUs());
       EpochRecord record;
       record.epoch = epoch;
@@ -159,9 +202,11 @@ class FakeEngine final : public Engine {
         outcome.result.epochs = epoch;
         return outcome;
       }
+      if (epoch < training.epochs)
+        observer.OnState(FakeTrainingState(name, epoch), /*stopping=*/false);
     }
     Hold(name, training, training.epochs + 1, stop);
-    if (!training.deaf && stop.stop_requested()) return absl::CancelledError("stopped");
+    if (stopped(training.epochs)) return absl::CancelledError("stopped");
     if (!training.exception.empty()) throw std::runtime_error(training.exception);
     if (!training.status.ok()) return training.status;
     TrainingOutcome outcome = training.outcome;
@@ -271,6 +316,7 @@ class FakeEngine final : public Engine {
   std::map<std::string, bool> released_;
   std::map<std::string, int> held_;
   std::vector<std::string> began_;
+  std::vector<std::vector<ResumePoint>> resumed_;
   std::vector<int64_t> predicted_from_;
   std::vector<std::string> checkpoint_paths_;
   int at_once_ = 0;

@@ -44,6 +44,7 @@ class FakeStore final : public Store {
     kAppendTrialEnds,
     kCancelWaitingTrials,
     kRecoverInterrupted,
+    kAppendTrainingState,
     kBeginPredictions,
     kAppendPredictions,
     kDeleteJob,
@@ -55,6 +56,7 @@ class FakeStore final : public Store {
     kListEpochs,
     kListLastEpochs,
     kGetCheckpoint,
+    kListTrainingStates,
     kGetPredictionSet,
     kListPredictions,
     kReadPredictions,
@@ -216,6 +218,7 @@ class FakeStore final : public Store {
       return absl::InternalError(absl::StrCat("job ", id, ": only a success has a checkpoint"));
     }
     row->checkpoint = end.checkpoint;
+    if (end.to == JobState::kSucceeded || end.to == JobState::kFailed) row->states.clear();
     std::vector<JobEvent> events;
     if (end.result.has_value()) {
       row->job.result = end.result;
@@ -291,6 +294,21 @@ class FakeStore final : public Store {
       changed.push_back(id);
     }
     return changed;
+  }
+
+  absl::StatusOr<std::vector<std::string>> AppendTrainingState(
+      JobId id, int64_t attempt, const TrainingStateInfo& state) override {
+    if (absl::Status failure = Enter(Call::kAppendTrainingState); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (absl::Status closed = CheckOpen(*row, attempt); !closed.ok()) return closed;
+    std::erase_if(row->states,
+                  [&state](const TrainingStateInfo& kept) { return kept.file == state.file; });
+    row->states.insert(row->states.begin(), state);
+    std::vector<std::string> files;
+    for (; row->states.size() > 2; row->states.pop_back()) files.push_back(row->states.back().file);
+    return files;
   }
 
   absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
@@ -483,6 +501,13 @@ class FakeStore final : public Store {
     return *row->checkpoint;
   }
 
+  absl::StatusOr<std::vector<TrainingStateInfo>> ListTrainingStates(JobId id) override {
+    if (absl::Status failure = Enter(Call::kListTrainingStates); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    const auto row = rows_.find(id);
+    return row == rows_.end() ? std::vector<TrainingStateInfo>() : row->second.states;
+  }
+
   absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override {
     if (absl::Status failure = Enter(Call::kGetPredictionSet); !failure.ok()) return failure;
     const MutexLock lock(mutex_);
@@ -532,6 +557,7 @@ class FakeStore final : public Store {
     std::map<int64_t, EpochRecord> epochs;
     std::vector<JobEvent> events;
     std::optional<CheckpointInfo> checkpoint;
+    std::vector<TrainingStateInfo> states;  // newest first
     std::optional<FakePredictions> predictions;
   };
   struct Hooks {

@@ -122,6 +122,12 @@ TEST_F(PredictionJobTest, ValidateOnlyQueuesNothing) {
   ASSERT_TRUE(Predict(prediction, &response, /*validate_only=*/true).ok());
   EXPECT_TRUE(response.job().id().empty());
   EXPECT_EQ(response.job().kind(), v1::Job::PREDICTION);
+  // What the defaults come to.
+  EXPECT_TRUE(response.job().prediction().job_id().empty());
+  EXPECT_EQ(response.job().prediction().model_job_id(), prediction.job_id());
+  EXPECT_FALSE(response.job().prediction().dataset().empty());
+  EXPECT_EQ(response.job().prediction().split(), "train");
+  EXPECT_EQ(response.job().prediction().images(), 10);
   ASSERT_EQ(response.warnings_size(), 1);
   EXPECT_THAT(response.warnings(0), HasSubstr("prediction.split"));
   v1::ListJobsResponse jobs;

@@ -123,6 +123,18 @@ class RpcHarness {
     return Call(jobs(), &v1::JobService::Stub::CancelJob, request, job);
   }
 
+  grpc::Status Pause(const std::string& id, v1::Job* job) {
+    v1::PauseJobRequest request;
+    request.set_id(id);
+    return Call(jobs(), &v1::JobService::Stub::PauseJob, request, job);
+  }
+
+  grpc::Status Resume(const std::string& id, v1::Job* job) {
+    v1::ResumeJobRequest request;
+    request.set_id(id);
+    return Call(jobs(), &v1::JobService::Stub::ResumeJob, request, job);
+  }
+
   grpc::Status Delete(const std::string& id) {
     v1::DeleteJobRequest request;
     request.set_id(id);
