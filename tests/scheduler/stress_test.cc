@@ -24,6 +24,16 @@ class StressTest : public SchedulerFixture {
     Make();
   }
 
+  bool HasEnded(JobId id) const {
+    const std::vector<JobEvent> events = store_.Events(id);
+    return !events.empty() && IsLast(events.back());
+  }
+
+  // Until it is not PAUSED or PAUSING; somebody may pause it again.
+  void ResumeForGood(JobId id) {
+    while (!scheduler_->Resume(id).ok() && !HasEnded(id)) std::this_thread::yield();
+  }
+
   void ExpectEndedOnce(JobId id) {
     const std::vector<JobEvent> events = store_.Events(id);
     EXPECT_EQ(std::count_if(events.begin(), events.end(), IsLast), 1) << "job " << id;
@@ -148,6 +158,58 @@ TEST_F(StressTest, RestartsInTheMiddleOfEverything) {
   }
   for (JobId id = 1; id <= kJobs; ++id) ExpectEndedOnce(id);
   EXPECT_EQ(Get(2).attempt_count, kRounds + 1);
+}
+
+TEST_F(StressTest, PausersResumersAndCancellersAtOnce) {
+  constexpr int kJobs = 80;
+  engine_.Script("long", {.epochs = 6});
+  // A state after every epoch, and a store that stumbles. Whatever they do, no job is lost.
+  store_.Before(Call::kAppendEpoch, [this] { clock_.Advance(1'000'000); });
+  Start();
+  std::vector<std::unique_ptr<Recording>> recordings;
+  std::atomic<JobId> newest{0};
+  std::atomic<bool> submitted{false};
+  std::vector<std::thread> disturbers;
+  for (unsigned disturber = 0; disturber < 4; ++disturber) {
+    disturbers.emplace_back([&, disturber] {
+      std::mt19937 random(disturber);
+      while (!submitted) {
+        if (newest == 0) continue;
+        const JobId id = newest - static_cast<JobId>(random() % 4);
+        const unsigned what = static_cast<unsigned>(random() % 16);
+        const absl::Status status = what == 0  ? scheduler_->Cancel(id).status()
+                                    : what < 8 ? scheduler_->Pause(id).status()
+                                               : scheduler_->Resume(id).status();
+        EXPECT_TRUE(status.ok() || absl::IsFailedPrecondition(status) || absl::IsNotFound(status) ||
+                    absl::IsUnavailable(status) || absl::IsAborted(status))
+            << status;
+        std::this_thread::yield();
+      }
+    });
+  }
+  // So many failures a job, not as many as there is time for: a worker that waits before it tries
+  // to store an end again would never get through.
+  std::mt19937 random(77);
+  const std::vector<Call> calls = {Call::kBeginAttempt,        Call::kEndAttempt,
+                                   Call::kChangeState,         Call::kGetJob,
+                                   Call::kAppendTrainingState, Call::kListTrainingStates};
+  for (int i = 0; i < kJobs; ++i) {
+    const JobId id = Submit("long", i % 3);
+    for (int failure = 0; failure < 3; ++failure) {
+      store_.Fail(calls[random() % calls.size()], 1, absl::UnavailableError("stumbled"));
+    }
+    recordings.push_back(std::make_unique<Recording>(bus_, store_, id));
+    newest = id;
+    if (id > 4) ResumeForGood(id - 4);
+  }
+  submitted = true;
+  for (std::thread& thread : disturbers) thread.join();
+  for (JobId id = 1; id <= kJobs; ++id) ResumeForGood(id);
+  for (const auto& recording : recordings) {
+    recording->AwaitLast();
+    recording->ExpectWhole();
+  }
+  for (JobId id = 1; id <= kJobs; ++id) ExpectEndedOnce(id);
 }
 
 TEST_F(StressTest, WatchersComeAndGoWhileJobsRun) {
