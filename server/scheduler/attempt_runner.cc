@@ -45,24 +45,11 @@ std::string Describe(const std::vector<Violation>& violations) {
   return text;
 }
 
-void AddSetMeasures(const std::string& prefix, const SetMeasures& measures,
-                    std::vector<MetricValue>& metrics) {
-  metrics.push_back({prefix + "accuracy", measures.accuracy});
-  metrics.push_back({prefix + "brier", measures.brier});
-  metrics.push_back({prefix + "ece", measures.ece});
-  metrics.push_back({prefix + "nll", measures.nll});
-}
-
-// The measures of the whole set as a job's result, sorted by name: with dropout where there is any,
-// and without it after "deterministic_"; plain predictions have only the ones.
-absl::StatusOr<TrainingResult> PredictionResult(Store& store, JobId id) {
-  ASSIGN_OR_RETURN(const Uncertainty all, SummarizePredictions(store, id, UncertaintyOptions()));
-  TrainingResult result;
-  AddSetMeasures("", all.monte_carlo.has_value() ? *all.monte_carlo : all.deterministic,
-                 result.metrics);
-  if (all.monte_carlo.has_value())
-    AddSetMeasures("deterministic_", all.deterministic, result.metrics);
-  return result;
+// The files of states, relative to the folder of artifacts.
+std::vector<std::string> FilesOf(const std::vector<TrainingStateInfo>& states) {
+  std::vector<std::string> files;
+  for (const TrainingStateInfo& state : states) files.push_back(state.file);
+  return files;
 }
 
 }  // namespace
@@ -184,14 +171,10 @@ absl::StatusOr<std::vector<ResumePoint>> AttemptRunner::FindStates(RunningJob& j
         return states.status();
       },
       storage_retry_us_, clock_, job.stop.get_token()));
+  artifacts_.RemoveStates(job.id, FilesOf(*states));
   std::vector<ResumePoint> points;
-  std::vector<std::string> kept;
-  for (TrainingStateInfo& state : *states) {
-    kept.push_back(state.file);
-    std::string path = artifacts_.PathOf(state.file);
-    points.push_back({std::move(path), std::move(state)});
-  }
-  artifacts_.RemoveStates(job.id, kept);
+  for (const TrainingStateInfo& state : *states)
+    points.push_back({artifacts_.PathOf(state.file), state});
   return points;
 }
 
@@ -202,10 +185,8 @@ void AttemptRunner::RemoveStates(JobId id, JobState state) {
     return;
   }
   const absl::StatusOr<std::vector<TrainingStateInfo>> states = store_.ListTrainingStates(id);
-  if (!states.ok()) return;  // they are found when the next attempt begins
-  std::vector<std::string> kept;
-  for (const TrainingStateInfo& each : *states) kept.push_back(each.file);
-  artifacts_.RemoveStates(id, kept);
+  // Where the store cannot be asked, they are found when the next attempt begins.
+  if (states.ok()) artifacts_.RemoveStates(id, FilesOf(*states));
 }
 
 AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, int64_t attempt, RunningJob& job) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,17 @@
 #include "server/core/strings.h"
 
 namespace anneal {
+namespace {
+
+void AddSetMeasures(const std::string& prefix, const SetMeasures& measures,
+                    std::vector<MetricValue>& metrics) {
+  metrics.push_back({prefix + "accuracy", measures.accuracy});
+  metrics.push_back({prefix + "brier", measures.brier});
+  metrics.push_back({prefix + "ece", measures.ece});
+  metrics.push_back({prefix + "nll", measures.nll});
+}
+
+}  // namespace
 
 absl::StatusOr<Uncertainty> SummarizePredictions(Store& store, JobId id,
                                                  const UncertaintyOptions& options) {
@@ -45,6 +57,16 @@ absl::StatusOr<Uncertainty> SummarizePredictions(Store& store, JobId id,
         absl::StrCat("job ", id, " has stored no predictions yet"));
   }
   return builder.Finish();
+}
+
+absl::StatusOr<TrainingResult> PredictionResult(Store& store, JobId id) {
+  ASSIGN_OR_RETURN(const Uncertainty all, SummarizePredictions(store, id));
+  TrainingResult result;
+  AddSetMeasures("", all.monte_carlo.has_value() ? *all.monte_carlo : all.deterministic,
+                 result.metrics);
+  if (all.monte_carlo.has_value())
+    AddSetMeasures("deterministic_", all.deterministic, result.metrics);
+  return result;
 }
 
 }  // namespace anneal

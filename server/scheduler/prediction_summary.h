@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/core/job.h"
+#include "server/core/metrics.h"
 #include "server/core/uncertainty.h"
 #include "storage/store.h"
 
@@ -15,5 +16,10 @@ namespace anneal {
 // Store::ReadPredictions otherwise.
 absl::StatusOr<Uncertainty> SummarizePredictions(Store& store, JobId id,
                                                  const UncertaintyOptions& options = {});
+
+// The measures of the whole set as a job's result, sorted by name: accuracy, brier, ece, nll, and
+// the same without dropout after "deterministic_"; without samples there are only the ones. Errors
+// of SummarizePredictions.
+absl::StatusOr<TrainingResult> PredictionResult(Store& store, JobId id);
 
 }  // namespace anneal

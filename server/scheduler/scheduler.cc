@@ -1,12 +1,11 @@
 // How the parts meet:
 //
-//   Submit -> store -> queue_ -> (worker) -> AttemptRunner -> JobRecorder -> store, then EventBus
-//   Cancel -> JobRecorder -> store, then EventBus -> out of queue_, or RunningJob::stop
-//   Pause  -> as Cancel;  Resume -> JobRecorder -> store, then EventBus -> queue_
+//   Submit -> store -> WorkList -> (worker) -> AttemptRunner -> JobRecorder -> store, then EventBus
+//   Cancel -> JobRecorder -> store, then EventBus -> out of the WorkList, or RunningJob::stop
+//   Pause  -> as Cancel;  Resume -> JobRecorder -> store, then EventBus -> WorkList
 //
-// `mutex_` guards the queue and the list of what runs, and is never held during a call of the
-// store. The queue is therefore only nearly in step with the store, and made so that nothing bad
-// comes of it. A job is in the queue or with one worker, never both. One in the queue that has
+// The WorkList's lock is never held during a call of the store. The queue in it is therefore only
+// nearly in step with the store, and made so that nothing bad comes of it. One in the queue that has
 // ended or is PAUSED in the store, a ghost, is dropped when a worker takes it (BeginAttempt answers
 // ABORTED): ghosts are a blemish. One that is QUEUED in the store and not in the queue would never
 // run: that must not be. So whoever can race looks again after its own step, and where it cannot
@@ -19,8 +18,8 @@
 //           still PAUSED or has ended: Resume may have been between the two;
 //   Resume  stores QUEUED, then does what Submit does;
 //   Work    puts a job back that was interrupted or could not begin. What Cancel and Pause took
-//           out, or Resume put in, while the worker had it, they have noted (Running::next, under
-//           `mutex_`), and the note counts more.
+//           out, or Resume put in, while the worker had it, the WorkList has noted, and the note
+//           counts more.
 //
 // One in the queue that is active in the store had its attempt begun by a write that looked like a
 // failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end and
@@ -29,7 +28,6 @@
 
 #include <memory>
 #include <stop_token>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,10 +39,10 @@
 #include "server/scheduler/attempt_runner.h"
 #include "server/scheduler/job_recorder.h"
 #include "server/scheduler/progress_ticker.h"
-#include "server/scheduler/queue.h"
 #include "server/scheduler/running_job.h"
 #include "server/scheduler/storage_retry.h"
 #include "server/scheduler/sweep_keeper.h"
+#include "server/scheduler/work_list.h"
 #include "server/scheduler/worker_pool.h"
 
 namespace anneal {
@@ -57,6 +55,17 @@ constexpr int kRounds = 16;
 absl::Status HasEnded(const Job& job) {
   return absl::FailedPreconditionError(
       absl::StrCat("job ", job.id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
+}
+
+// Does `once` again while it answers ABORTED: the state changed under it.
+template <typename Once>
+absl::StatusOr<Job> UntilItHolds(JobId id, const char* what, const Once& once) {
+  for (int round = 0; round < kRounds; ++round) {
+    absl::StatusOr<Job> changed = once();
+    if (!absl::IsAborted(changed.status())) return changed;
+  }
+  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
+                                         " times while it was being ", what, "; try again"));
 }
 
 // What neither Pause nor Resume can do anything about: OK, or FAILED_PRECONDITION.
@@ -101,29 +110,15 @@ class SchedulerImpl final : public Scheduler {
   Counts GetCounts() const override;
 
  private:
-  struct Running {
-    // What becomes of it when the worker has put it down.
-    enum class Next {
-      kAsResult,
-      kDropped,  // it was taken out of the queue, so to say
-      kQueued,   // it was put into it
-    };
-    std::shared_ptr<RunningJob> job;
-    Next next = Next::kAsResult;
-  };
-
   absl::StatusOr<Job> CancelAlone(JobId id);
+  absl::StatusOr<Job> CancelOnce(JobId id);
   absl::StatusOr<Job> PauseOnce(JobId id);
   absl::StatusOr<Job> ResumeOnce(JobId id);
-  bool Enqueue(JobId id, int32_t priority);
   bool EnqueueAndLook(JobId id, int32_t priority);
   void DequeuePaused(JobId id, int32_t priority);
   void EnqueueTrials(const CreatedJob& created);
   void Work();
-  std::shared_ptr<RunningJob> TakeNext();
-  void PutDown(const RunningJob& job, AttemptRunner::Result result);
   void Withdraw(JobId id, JobState state);
-  bool Dequeue(JobId id);
 
   Store& store_;
   const Clock& clock_;
@@ -133,6 +128,7 @@ class SchedulerImpl final : public Scheduler {
   SweepKeeper sweeps_;
   AttemptRunner runner_;
   ProgressTicker ticker_;
+  WorkList work_;
   std::stop_source shutdown_;
 
   // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them
@@ -140,12 +136,6 @@ class SchedulerImpl final : public Scheduler {
   Mutex lifecycle_mutex_;
   bool started_ ANNEAL_GUARDED_BY(lifecycle_mutex_) = false;
   WorkerPool workers_ ANNEAL_GUARDED_BY(lifecycle_mutex_);
-
-  mutable Mutex mutex_;
-  CondVar changed_;
-  bool stopping_ ANNEAL_GUARDED_BY(mutex_) = false;
-  JobQueue queue_ ANNEAL_GUARDED_BY(mutex_);
-  std::unordered_map<JobId, Running> running_ ANNEAL_GUARDED_BY(mutex_);
 };
 
 absl::Status SchedulerImpl::Start() {
@@ -161,7 +151,7 @@ absl::Status SchedulerImpl::Start() {
   ASSIGN_OR_RETURN(const std::vector<JobId> sweeps, store_.ListOpenSweeps());
   for (const JobId sweep : sweeps) RETURN_IF_ERROR(sweeps_.Settle(sweep));
   ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());
-  for (const Job& job : queued) Enqueue(job.id, job.priority);
+  for (const Job& job : queued) work_.Push(job.id, job.priority);
   started_ = true;
   RETURN_IF_ERROR(ticker_.Start());
   return workers_.Start("worker", worker_count_, [this] { Work(); });
@@ -169,25 +159,15 @@ absl::Status SchedulerImpl::Start() {
 
 void SchedulerImpl::Stop() {
   const MutexLock lifecycle(lifecycle_mutex_);
-  std::vector<std::shared_ptr<RunningJob>> running;
-  {
-    const MutexLock lock(mutex_);
-    stopping_ = true;
-    for (const auto& [id, each] : running_) running.push_back(each.job);
-  }
-  changed_.NotifyAll();
-  for (const auto& job : running) job->stop.request_stop();
+  work_.Stop();
   shutdown_.request_stop();
   workers_.Join();
   ticker_.Stop();
 }
 
 absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
-  {
-    const MutexLock lock(mutex_);
-    if (stopping_)
-      return absl::UnavailableError("the daemon is stopping; submit again when it is back");
-  }
+  if (work_.stopped())
+    return absl::UnavailableError("the daemon is stopping; submit again when it is back");
   ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
   if (created.job.kind == JobKind::kSweep) {
@@ -212,7 +192,7 @@ void SchedulerImpl::EnqueueTrials(const CreatedJob& created) {
       }
     }
   }
-  for (const JobId trial : waiting) Enqueue(trial, created.job.priority);
+  for (const JobId trial : waiting) work_.Push(trial, created.job.priority);
 }
 
 absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
@@ -234,44 +214,41 @@ absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
 
 // Of `id` itself, not of its sweep or its trials.
 absl::StatusOr<Job> SchedulerImpl::CancelAlone(JobId id) {
-  for (int round = 0; round < kRounds; ++round) {
-    ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
-    if (IsTerminal(job.state)) {
-      // In the queue only where an earlier Cancel was committed although the store answered an
-      // error.
-      if (Dequeue(id)) (void)recorder_.PublishNewest(id);
-      return HasEnded(job);
-    }
-    const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
-    if (!next.has_value()) {  // CANCELLING already
-      Withdraw(id, job.state);
-      return job;
-    }
-    const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
-    const absl::StatusOr<int64_t> time_us = recorder_.ChangeState(id, job.state, *next, reason, "");
-    if (absl::IsAborted(time_us.status())) continue;
-    RETURN_IF_ERROR(time_us.status());
-    Withdraw(id, *next);
-    job.state = *next;
-    job.stop_reason = reason;
-    job.message.clear();
-    if (IsTerminal(*next)) job.end_time_us = *time_us;
-    return job;
-  }
-  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
-                                         " times while it was being cancelled; try again"));
+  return UntilItHolds(id, "cancelled", [&] { return CancelOnce(id); });
 }
 
 absl::StatusOr<Job> SchedulerImpl::Pause(JobId id) {
-  for (int round = 0; round < kRounds; ++round) {
-    absl::StatusOr<Job> paused = PauseOnce(id);
-    if (!absl::IsAborted(paused.status())) return paused;
-  }
-  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
-                                         " times while it was being paused; try again"));
+  return UntilItHolds(id, "paused", [&] { return PauseOnce(id); });
 }
 
-// ABORTED: the state changed meanwhile.
+absl::StatusOr<Job> SchedulerImpl::Resume(JobId id) {
+  return UntilItHolds(id, "resumed", [&] { return ResumeOnce(id); });
+}
+
+// ABORTED, as the next two: the state changed meanwhile.
+absl::StatusOr<Job> SchedulerImpl::CancelOnce(JobId id) {
+  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
+  if (IsTerminal(job.state)) {
+    // In the queue only where an earlier Cancel was committed although the store answered an error.
+    if (work_.Remove(id)) (void)recorder_.PublishNewest(id);
+    return HasEnded(job);
+  }
+  const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
+  if (!next.has_value()) {  // CANCELLING already
+    Withdraw(id, job.state);
+    return job;
+  }
+  const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
+  ASSIGN_OR_RETURN(const int64_t time_us,
+                   recorder_.ChangeState(id, job.state, *next, reason, ""));
+  Withdraw(id, *next);
+  job.state = *next;
+  job.stop_reason = reason;
+  job.message.clear();
+  if (IsTerminal(*next)) job.end_time_us = time_us;
+  return job;
+}
+
 absl::StatusOr<Job> SchedulerImpl::PauseOnce(JobId id) {
   ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
   RETURN_IF_ERROR(CheckPausable(job));
@@ -295,16 +272,6 @@ absl::StatusOr<Job> SchedulerImpl::PauseOnce(JobId id) {
   return job;
 }
 
-absl::StatusOr<Job> SchedulerImpl::Resume(JobId id) {
-  for (int round = 0; round < kRounds; ++round) {
-    absl::StatusOr<Job> resumed = ResumeOnce(id);
-    if (!absl::IsAborted(resumed.status())) return resumed;
-  }
-  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
-                                         " times while it was being resumed; try again"));
-}
-
-// ABORTED: the state changed meanwhile.
 absl::StatusOr<Job> SchedulerImpl::ResumeOnce(JobId id) {
   ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
   RETURN_IF_ERROR(CheckPausable(job));
@@ -334,17 +301,7 @@ absl::StatusOr<Job> SchedulerImpl::ResumeOnce(JobId id) {
 
 // What is left to do for a job that is now CANCELLED, CANCELLING, PAUSED or PAUSING in the store.
 void SchedulerImpl::Withdraw(JobId id, JobState state) {
-  std::shared_ptr<RunningJob> running;
-  {
-    const MutexLock lock(mutex_);
-    const bool waits_no_more = IsTerminal(state) || state == JobState::kPaused;
-    if (waits_no_more) queue_.Remove(id);
-    if (const auto entry = running_.find(id); entry != running_.end()) {
-      if (waits_no_more) entry->second.next = Running::Next::kDropped;
-      running = entry->second.job;
-    }
-  }
-  if (running != nullptr) running->stop.request_stop();
+  work_.Withdraw(id, IsTerminal(state) || state == JobState::kPaused);
 }
 
 // Of a job that was PAUSED in the store a moment ago.
@@ -355,25 +312,20 @@ void SchedulerImpl::DequeuePaused(JobId id, int32_t priority) {
                     (now.ok() && (now->state == JobState::kPaused || IsTerminal(now->state)));
   // Resumed meanwhile, and perhaps begun: then the worker, which was asked to stop, will put it
   // down.
-  if (!gone) Enqueue(id, priority);
+  if (!gone) work_.Push(id, priority);
 }
 
 // Of a job that was QUEUED in the store a moment ago. False where it was in the queue or with a
 // worker.
 bool SchedulerImpl::EnqueueAndLook(JobId id, int32_t priority) {
-  const bool added = Enqueue(id, priority);
+  const bool added = work_.Push(id, priority);
   const absl::StatusOr<Job> now = store_.GetJob(id);
   if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
-    Dequeue(id);
+    work_.Remove(id);
   } else if (now.ok() && now->state == JobState::kPaused) {
     DequeuePaused(id, priority);
   }
   return added;
-}
-
-bool SchedulerImpl::Dequeue(JobId id) {
-  const MutexLock lock(mutex_);
-  return queue_.Remove(id);
 }
 
 absl::Status SchedulerImpl::Delete(JobId id) {
@@ -383,76 +335,30 @@ absl::Status SchedulerImpl::Delete(JobId id) {
 }
 
 std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {
-  std::shared_ptr<const RunningJob> job;
-  {
-    const MutexLock lock(mutex_);
-    const auto entry = running_.find(id);
-    if (entry == running_.end()) return std::nullopt;
-    job = entry->second.job;
-  }
+  const std::shared_ptr<const RunningJob> job = work_.Running(id);
+  if (job == nullptr) return std::nullopt;
   return job->progress.Snapshot(clock_.MonotonicUs());
 }
 
-int64_t SchedulerImpl::QueuePosition(JobId id) const {
-  const MutexLock lock(mutex_);
-  return queue_.Position(id);
-}
+int64_t SchedulerImpl::QueuePosition(JobId id) const { return work_.Position(id); }
 
 Scheduler::Counts SchedulerImpl::GetCounts() const {
-  const MutexLock lock(mutex_);
-  return {static_cast<int>(running_.size()), queue_.size()};
-}
-
-// False where it was in the queue or with a worker.
-bool SchedulerImpl::Enqueue(JobId id, int32_t priority) {
-  {
-    const MutexLock lock(mutex_);
-    if (const auto entry = running_.find(id); entry != running_.end()) {
-      entry->second.next = Running::Next::kQueued;
-      return false;
-    }
-    if (!queue_.Push(id, priority)) return false;
-  }
-  changed_.NotifyOne();
-  return true;
+  const WorkList::Counts counts = work_.GetCounts();
+  return {counts.running, counts.queued};
 }
 
 void SchedulerImpl::Work() {
   Backoff backoff;
-  while (const std::shared_ptr<RunningJob> job = TakeNext()) {
+  while (const std::shared_ptr<RunningJob> job = work_.Take()) {
     ticker_.Add(job);
     const AttemptRunner::Result result = runner_.Run(*job, shutdown_.get_token());
     ticker_.Remove(job->id);
-    PutDown(*job, result);
+    work_.PutDown(*job, result != AttemptRunner::Result::kDone);
     if (result == AttemptRunner::Result::kTryLater) {
       backoff.Wait(shutdown_.get_token());
     } else {
       backoff.Reset();
     }
-  }
-}
-
-// Blocks until a job is there; null when the scheduler stops.
-std::shared_ptr<RunningJob> SchedulerImpl::TakeNext() {
-  const MutexLock lock(mutex_);
-  while (!stopping_ && queue_.empty()) changed_.Wait(mutex_);
-  if (stopping_) return nullptr;
-  const JobQueue::Entry first = *queue_.Pop();
-  auto job = std::make_shared<RunningJob>(first.id, first.priority);
-  running_.emplace(first.id, Running{job});
-  return job;
-}
-
-void SchedulerImpl::PutDown(const RunningJob& job, AttemptRunner::Result result) {
-  const MutexLock lock(mutex_);
-  const auto entry = running_.find(job.id);
-  const Running::Next next = entry->second.next;
-  running_.erase(entry);
-  // No other worker is woken: this one asks for the first job next, after a wait if the store is in
-  // trouble.
-  if (next == Running::Next::kQueued ||
-      (next == Running::Next::kAsResult && result != AttemptRunner::Result::kDone)) {
-    queue_.Push(job.id, job.priority);
   }
 }
 

@@ -120,25 +120,42 @@ TEST_F(PredictionJobTest, AfterARestartItGoesOn) {
   EXPECT_THAT(engine_.PredictedFrom(), ElementsAre(0, 4));
 }
 
-TEST_F(PredictionJobTest, AModelThatWasDeletedFailsItsPrediction) {
-  // Stored rows alone, as after a delete that raced: the store refuses it while a prediction waits.
+TEST_F(PredictionJobTest, AModelStaysWhileItPredictsAndItsFilesGoWithIt) {
   Start();
   const JobId model = Trained();
-  const absl::Status refused = [&] {
-    FakeTraining script;
-    script.hold_before_epoch = 1;
-    engine_.Script("prediction", script);
-    const JobId id = Predict(model);
-    engine_.AwaitHeld("prediction");
-    const absl::Status deleted = scheduler_->Delete(model);
-    engine_.Release("prediction");
-    AwaitEnd(id);
-    return deleted;
-  }();
-  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  FakeTraining script;
+  script.hold_before_epoch = 1;
+  engine_.Script("prediction", script);
+  const JobId id = Predict(model);
+  engine_.AwaitHeld("prediction");
+  EXPECT_TRUE(absl::IsFailedPrecondition(scheduler_->Delete(model)));
   EXPECT_TRUE(std::filesystem::exists(folder_.Join("artifacts/1/final.safetensors")));
+  engine_.Release("prediction");
+  AwaitEnd(id);
   ASSERT_TRUE(scheduler_->Delete(model).ok());
   EXPECT_FALSE(std::filesystem::exists(folder_.Join("artifacts/1")));
+}
+
+// The store refuses to delete a model that is needed; a database that was mended by hand may lack it.
+TEST_F(PredictionJobTest, WithoutItsModelAPredictionFails) {
+  Start();
+  const JobId model = Trained();
+  const JobId blocker = [&] {
+    FakeTraining training;
+    training.hold_before_epoch = 1;
+    engine_.Script("blocker", training);
+    return Submit("blocker");
+  }();
+  engine_.AwaitHeld("blocker");
+  const JobId id = Predict(model);
+  store_.Fail(Call::kGetCheckpoint, FakeStore::kForEver, absl::NotFoundError("it has none"));
+  engine_.Release("blocker");
+  AwaitEnd(blocker);
+  AwaitEnd(id);
+  EXPECT_EQ(Get(id).state, JobState::kFailed);
+  EXPECT_EQ(Get(id).stop_reason, StopReason::kInvalidData);
+  EXPECT_THAT(Get(id).message, HasSubstr("its weights were not kept"));
+  EXPECT_TRUE(engine_.PredictedFrom().empty());
 }
 
 TEST_F(PredictionJobTest, WhatCannotBeStoredStopsItWithItsReason) {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/storage/fault_vfs.h"
+#include "tests/storage/killed_writer.h"
 #include "tests/storage/storage_test_support.h"
 
 namespace anneal {
@@ -92,26 +93,9 @@ TEST(KillTest, WhatWasAcknowledgedIsThere) {
   // On one database, so that each round also recovers what the one before left. Later and later in
   // their lives.
   for (const size_t count : {1, 2, 10, 60, 300}) {
-    int pipe_ends[2];
-    ASSERT_EQ(pipe(pipe_ends), 0);
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      close(pipe_ends[0]);
-      WriteUntilKilled(path, pipe_ends[1]);
-    }
-    close(pipe_ends[1]);
-    Promise kept;
-    size_t received = 0;
-    while (read(pipe_ends[0], &kept, sizeof kept) == sizeof kept) {
-      promises.push_back(kept);
-      if (++received == count) kill(child, SIGKILL);
-    }
-    close(pipe_ends[0]);
-    int how = 0;
-    ASSERT_EQ(waitpid(child, &how, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(how)) << "exit code " << WEXITSTATUS(how);
-    ASSERT_GE(received, count);
+    const std::vector<Promise> kept = ReceiveUntilKilled<Promise>(
+        count, [&](int pipe) { WriteUntilKilled(path, pipe); });
+    promises.insert(promises.end(), kept.begin(), kept.end());
 
     ManualClock clock;
     auto store = SqliteStore::Open(path, clock, {});

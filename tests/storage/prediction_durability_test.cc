@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/storage/fault_vfs.h"
+#include "tests/storage/killed_writer.h"
 #include "tests/storage/prediction_test_support.h"
 
 namespace anneal {
@@ -77,27 +78,13 @@ TEST(PredictionKillTest, WholeChunksAndAllThatWerePromised) {
   const std::string path = folder.File("anneal.db");
   int64_t promised = 0;
   // Each goes on where the one before was killed.
-  for (const int promises : {1, 2, 5, 20, 40}) {
-    int pipe_ends[2];
-    ASSERT_EQ(pipe(pipe_ends), 0);
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      close(pipe_ends[0]);
-      AppendUntilKilled(path, pipe_ends[1]);
-    }
-    close(pipe_ends[1]);
-    int64_t number = 0;
-    int received = 0;
-    while (read(pipe_ends[0], &number, sizeof number) == sizeof number) {
+  for (const size_t promises : {1, 2, 5, 20, 40}) {
+    const std::vector<int64_t> numbers = ReceiveUntilKilled<int64_t>(
+        promises, [&](int pipe) { AppendUntilKilled(path, pipe); });
+    for (const int64_t number : numbers) {
       EXPECT_GT(number, promised);
       promised = number;
-      if (++received == promises) kill(child, SIGKILL);
     }
-    close(pipe_ends[0]);
-    int how = 0;
-    ASSERT_EQ(waitpid(child, &how, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(how)) << "exit code " << WEXITSTATUS(how);
     ManualClock clock;
     const auto store = SqliteStore::Open(path, clock, {});
     ASSERT_TRUE(store.ok()) << store.status();

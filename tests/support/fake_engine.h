@@ -44,6 +44,14 @@ struct FakeTraining {
   bool keeps_weights = false;  // a training that succeeds hands weights to its observer
 };
 
+inline absl::Status WriteFakeFile(const std::string& path, const std::string& contents) {
+  absl::StatusOr<std::unique_ptr<DurableFile>> file = DurableFile::Create(path);
+  if (!file.ok()) return file.status();
+  if (absl::Status status = (*file)->Write(contents.data(), contents.size()); !status.ok())
+    return status;
+  return (*file)->Commit();
+}
+
 // What FakeEngine writes for weights: the job's name.
 class FakeWeights final : public FinalWeights {
  public:
@@ -53,11 +61,7 @@ class FakeWeights final : public FinalWeights {
         epoch_(epoch) {}
 
   absl::StatusOr<CheckpointInfo> Write(const std::string& path) const override {
-    absl::StatusOr<std::unique_ptr<DurableFile>> file = DurableFile::Create(path);
-    if (!file.ok()) return file.status();
-    if (absl::Status status = (*file)->Write(contents_.data(), contents_.size()); !status.ok())
-      return status;
-    if (absl::Status status = (*file)->Commit(); !status.ok()) return status;
+    if (absl::Status status = WriteFakeFile(path, contents_); !status.ok()) return status;
     CheckpointInfo info;
     info.epoch = epoch_;
     info.bytes = static_cast<int64_t>(contents_.size());
@@ -79,11 +83,7 @@ class FakeTrainingState final : public TrainingState {
       : contents_(absl::StrCat("state of ", name, " after ", epochs, " epochs")), epochs_(epochs) {}
 
   absl::StatusOr<TrainingStateInfo> Write(const std::string& path) const override {
-    absl::StatusOr<std::unique_ptr<DurableFile>> file = DurableFile::Create(path);
-    if (!file.ok()) return file.status();
-    if (absl::Status status = (*file)->Write(contents_.data(), contents_.size()); !status.ok())
-      return status;
-    if (absl::Status status = (*file)->Commit(); !status.ok()) return status;
+    if (absl::Status status = WriteFakeFile(path, contents_); !status.ok()) return status;
     TrainingStateInfo info;
     info.epochs = epochs_;
     info.bytes = static_cast<int64_t>(contents_.size());
