@@ -1,7 +1,6 @@
 #include "server/rpc/job_service.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,14 +11,13 @@
 #include "server/rpc/convert_predictions.h"
 #include "server/rpc/digest.h"
 #include "server/rpc/job_lookup.h"
+#include "server/rpc/page_query.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
-#include "server/rpc/sweep_result.h"
 #include "server/rpc/unary.h"
 #include "server/rpc/utf8.h"
 #include "server/rpc/watch_reactor.h"
 #include "server/scheduler/stored_models.h"
-#include "server/spec/defaults.h"
 #include "server/spec/validated_prediction.h"
 #include "server/spec/validated_spec.h"
 
@@ -33,9 +31,6 @@ absl::Status AboutJob(const std::string& id, const absl::Status& status,
   if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
   return status;
 }
-
-// Nothing happens to it by itself: its progress is what is stored.
-bool IsAtRest(JobState state) { return IsTerminal(state) || state == JobState::kPaused; }
 
 void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
                v1::CreateJobResponse& response) {
@@ -58,19 +53,16 @@ JobKind KindOf(const v1::JobSpec& spec) {
   return JobKind::kTraining;
 }
 
-// What a page token is bound to.
-template <typename Request>
-std::string QueryOf(Request request) {
-  request.clear_page_token();
-  request.clear_page_size();
-  return request.GetDescriptor()->full_name() + SerializeDeterministic(request);
-}
-
 }  // namespace
 
 JobService::JobService(Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
                        const DatasetCatalog& catalog)
-    : store_(store), scheduler_(scheduler), bus_(bus), engine_(engine), catalog_(catalog) {}
+    : store_(store),
+      scheduler_(scheduler),
+      bus_(bus),
+      engine_(engine),
+      catalog_(catalog),
+      view_(store, scheduler) {}
 
 void JobService::StopWatching() {
   watches_.Close(WithReason(
@@ -161,7 +153,7 @@ absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequ
                : AboutJob(request.spec().prediction().job_id(), created.status(), "");
   }
   if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
-  ASSIGN_OR_RETURN(*response.mutable_job(), WithLiveState(created->job));
+  ASSIGN_OR_RETURN(*response.mutable_job(), view_.Whole(created->job));
   AddTrials(created->job.id, wanted.trials, response);
   return response;
 }
@@ -175,7 +167,7 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = store_.GetJob(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "");
-  ASSIGN_OR_RETURN(v1::Job proto, WithLiveState(*job));
+  ASSIGN_OR_RETURN(v1::Job proto, view_.Whole(*job));
   if (job->kind == JobKind::kPrediction) return proto;
   // Shapes are those of the data set as it is now; without it, or where the spec is not valid any
   // more, nothing is said.
@@ -186,65 +178,6 @@ absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
     *proto.mutable_summary() = validation.spec->summary();
   }
   return proto;
-}
-
-absl::StatusOr<v1::Job> JobService::WithLiveState(const Job& job) {
-  ASSIGN_OR_RETURN(v1::Job proto, ToProto(job));
-  if (job.kind == JobKind::kSweep) {
-    ASSIGN_OR_RETURN(*proto.mutable_sweep_result(), SweepResultOf(store_, job.id, proto.spec()));
-  }
-  if (proto.has_spec()) RETURN_IF_ERROR(AddStored(job.id, proto));
-  if (job.state == JobState::kQueued) {
-    proto.set_queue_position(scheduler_.QueuePosition(job.id));
-  } else if (job.kind == JobKind::kSweep) {
-    // Its trials have their own progress.
-  } else if (IsAtRest(job.state) && job.kind == JobKind::kPrediction) {
-    RETURN_IF_ERROR(AddImages(job.id, proto));
-  } else if (IsActive(job.state)) {
-    if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
-      *proto.mutable_progress() = ToProto(*snapshot);
-    }
-  } else if (IsAtRest(job.state) && proto.has_spec()) {
-    ASSIGN_OR_RETURN(const std::vector<LastEpoch> last, store_.ListLastEpochs({job.id}));
-    if (!last.empty()) {
-      ProgressSnapshot snapshot;
-      snapshot.epoch = last[0].record.epoch;
-      snapshot.epochs = defaults::Epochs(proto.spec().training());
-      snapshot.metrics = last[0].record.metrics;
-      if (!job.attempts.empty()) {
-        const Attempt& attempt = job.attempts.back();
-        snapshot.elapsed_us = std::max<int64_t>(0, attempt.end_time_us - attempt.start_time_us);
-      }
-      *proto.mutable_progress() = ToProto(snapshot);
-    }
-  }
-  return proto;
-}
-
-// Of a prediction that is at rest: how many images it has stored of those asked for.
-absl::Status JobService::AddImages(JobId id, v1::Job& proto) {
-  const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(id);
-  if (absl::IsNotFound(set.status())) return absl::OkStatus();
-  RETURN_IF_ERROR(set.status());
-  proto.mutable_progress()->set_batch(set->stored);
-  proto.mutable_progress()->set_batches(set->images);
-  return absl::OkStatus();
-}
-
-// Its final weights, or what it predicts; where there is none, nothing.
-absl::Status JobService::AddStored(JobId id, v1::Job& proto) {
-  if (proto.kind() == v1::Job::TRAINING && proto.state() == v1::Job::SUCCEEDED) {
-    const absl::StatusOr<CheckpointInfo> checkpoint = store_.GetCheckpoint(id);
-    if (absl::IsNotFound(checkpoint.status())) return absl::OkStatus();
-    RETURN_IF_ERROR(checkpoint.status());
-    *proto.mutable_checkpoint() = ToProto(*checkpoint);
-  } else if (proto.kind() == v1::Job::PREDICTION && proto.attempt_count() > 0) {
-    const absl::StatusOr<PredictionSet> set = store_.GetPredictionSet(id);
-    if (absl::IsNotFound(set.status())) return absl::OkStatus();
-    RETURN_IF_ERROR(set.status());
-    *proto.mutable_prediction() = ToProto(*set);
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest& request) {
@@ -275,7 +208,7 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     if (const absl::StatusOr<Job> model = store_.GetJob(query.model_job_id); !model.ok())
       return AboutJob(request.model_job_id(), model.status(), "");
   }
-  const std::string page_query = QueryOf(request);
+  const std::string page_query = PageQuery(request);
   if (!request.page_token().empty()) {
     ASSIGN_OR_RETURN(const std::vector<int64_t> cursor,
                      DecodePageToken(page_query, request.page_token(), 1));
@@ -288,34 +221,8 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     jobs.resize(static_cast<size_t>(page_size));
     response.set_next_page_token(EncodePageToken(page_query, {jobs.back().id}));
   }
-  std::vector<JobId> at_rest;
-  for (const Job& job : jobs) {
-    if (IsAtRest(job.state)) at_rest.push_back(job.id);
-  }
-  std::map<JobId, EpochRecord> last_epochs;
-  if (!at_rest.empty()) {
-    ASSIGN_OR_RETURN(std::vector<LastEpoch> epochs, store_.ListLastEpochs(at_rest));
-    for (LastEpoch& last : epochs) last_epochs[last.job_id] = std::move(last.record);
-  }
-  for (const Job& job : jobs) {
-    v1::Job* added = response.add_jobs();
-    ASSIGN_OR_RETURN(*added, ToProto(job));
-    if (IsActive(job.state)) {
-      if (const auto snapshot = scheduler_.Progress(job.id); snapshot.has_value()) {
-        *added->mutable_progress() = ToProto(*snapshot);
-      }
-    } else if (IsAtRest(job.state) && job.kind == JobKind::kPrediction) {
-      RETURN_IF_ERROR(AddImages(job.id, *added));
-    } else if (const auto last = last_epochs.find(job.id); last != last_epochs.end()) {
-      ProgressSnapshot snapshot;
-      snapshot.epoch = last->second.epoch;
-      // How many were asked is in the spec, which may be large and is not read for lists. A job
-      // that completed did them all.
-      if (job.stop_reason == StopReason::kCompleted) snapshot.epochs = snapshot.epoch;
-      snapshot.metrics = std::move(last->second.metrics);
-      *added->mutable_progress() = ToProto(snapshot);
-    }
-  }
+  ASSIGN_OR_RETURN(std::vector<v1::Job> views, view_.List(jobs));
+  for (v1::Job& view : views) *response.add_jobs() = std::move(view);
   return response;
 }
 
@@ -323,21 +230,29 @@ absl::StatusOr<v1::Job> JobService::Cancel(const v1::CancelJobRequest& request) 
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = scheduler_.Cancel(id);
   if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_ENDED");
-  return WithLiveState(*job);
+  return view_.Whole(*job);
+}
+
+// `status` of a job that cannot be paused or resumed: because it has ended, or for another reason.
+absl::Status JobService::CannotChange(JobId id, const std::string& requested,
+                                      const absl::Status& status, std::string_view precondition) {
+  const absl::StatusOr<Job> now = store_.GetJob(id);
+  const bool ended = now.ok() && IsTerminal(now->state);
+  return AboutJob(requested, status, ended ? "JOB_ENDED" : precondition);
 }
 
 absl::StatusOr<v1::Job> JobService::Pause(const v1::PauseJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = scheduler_.Pause(id);
-  if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_NOT_PAUSABLE");
-  return WithLiveState(*job);
+  if (!job.ok()) return CannotChange(id, request.id(), job.status(), "JOB_NOT_PAUSABLE");
+  return view_.Whole(*job);
 }
 
 absl::StatusOr<v1::Job> JobService::Resume(const v1::ResumeJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = scheduler_.Resume(id);
-  if (!job.ok()) return AboutJob(request.id(), job.status(), "JOB_NOT_PAUSED");
-  return WithLiveState(*job);
+  if (!job.ok()) return CannotChange(id, request.id(), job.status(), "JOB_NOT_PAUSED");
+  return view_.Whole(*job);
 }
 
 absl::StatusOr<google::protobuf::Empty> JobService::Delete(const v1::DeleteJobRequest& request) {
@@ -369,7 +284,7 @@ absl::StatusOr<v1::ListEpochMetricsResponse> JobService::ListEpochs(
 
   EpochQuery query;
   query.metrics.assign(request.metrics().begin(), request.metrics().end());
-  const std::string page_query = QueryOf(request);
+  const std::string page_query = PageQuery(request);
   size_t index = 0;
   if (request.page_token().empty()) {
     // A job that does not exist is told on the first page, not when its turn comes.

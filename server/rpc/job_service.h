@@ -4,6 +4,7 @@
 #include <google/protobuf/empty.pb.h>
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,6 +12,7 @@
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
 #include "server/engine/engine.h"
+#include "server/rpc/job_view.h"
 #include "server/rpc/watch_set.h"
 #include "server/scheduler/event_bus.h"
 #include "server/scheduler/scheduler.h"
@@ -80,16 +82,15 @@ class JobService final : public v1::JobService::CallbackService {
   // FAILED_PRECONDITION.
   absl::Status CheckDevice(const std::string& device) const;
 
-  // The message with progress and queue_position, of a sweep with its result.
-  absl::StatusOr<v1::Job> WithLiveState(const Job& job);
-  absl::Status AddStored(JobId id, v1::Job& proto);
-  absl::Status AddImages(JobId id, v1::Job& proto);
+  absl::Status CannotChange(JobId id, const std::string& requested, const absl::Status& status,
+                            std::string_view precondition);
 
   Store& store_;
   Scheduler& scheduler_;
   EventBus& bus_;
   const Engine& engine_;
   const DatasetCatalog& catalog_;
+  const JobView view_;
   WatchSet watches_;
 };
 

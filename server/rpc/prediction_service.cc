@@ -12,8 +12,8 @@
 #include "server/core/strings.h"
 #include "server/core/uncertainty.h"
 #include "server/rpc/convert_predictions.h"
-#include "server/rpc/digest.h"
 #include "server/rpc/job_lookup.h"
+#include "server/rpc/page_query.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/prediction_order.h"
 #include "server/rpc/status.h"
@@ -41,13 +41,6 @@ absl::Status NoPredictions(std::string_view text) {
 }
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
-
-// What a page token is bound to.
-std::string QueryOf(v1::ListPredictionsRequest request) {
-  request.clear_page_token();
-  request.clear_page_size();
-  return request.GetDescriptor()->full_name() + SerializeDeterministic(request);
-}
 
 // The bytes of one image on the wire, at most.
 int64_t RowBytes(const PredictionSet& set, bool with_samples) {
@@ -115,7 +108,7 @@ absl::StatusOr<v1::ListPredictionsResponse> PredictionService::List(
   ASSIGN_OR_RETURN(
       const int64_t page_size,
       ResolvePageSize(request.page_size(), kDefaultPredictionsPage, kMaxPredictionsPage));
-  const std::string page_query = QueryOf(request);
+  const std::string page_query = PageQuery(request);
   std::optional<PredictionCursor> after;
   absl::StatusOr<PredictionSet> set;
   if (request.page_token().empty()) {

@@ -1,13 +1,15 @@
-// Ids, GetJob, CancelJob, DeleteJob.
+// Ids, GetJob, CancelJob, PauseJob, ResumeJob, DeleteJob.
 #include "server/rpc/job_service.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/rpc/connection/rpc_harness.h"
+#include "tests/rpc/connection/watch_call.h"
 
 namespace anneal {
 namespace {
@@ -30,6 +32,8 @@ TEST_F(JobServiceTest, AnyOtherIdIsNotFound) {
       EXPECT_EQ(status.error_message(), "no job '" + id + "'");
     }
     EXPECT_EQ(rpc_->Cancel(id, &job).error_code(), StatusCode::NOT_FOUND);
+    EXPECT_EQ(ReasonOf(rpc_->Pause(id, &job)), "JOB_NOT_FOUND");
+    EXPECT_EQ(ReasonOf(rpc_->Resume(id, &job)), "JOB_NOT_FOUND");
     EXPECT_EQ(ReasonOf(rpc_->Delete(id)), "JOB_NOT_FOUND");
     v1::ListEpochMetricsRequest metrics;
     metrics.add_job_ids(id);
@@ -185,6 +189,58 @@ TEST_F(JobServiceTest, CancelAndDelete) {
   EXPECT_TRUE(rpc_->Delete(id).ok());
   EXPECT_EQ(rpc_->Get(id, &job).error_code(), StatusCode::NOT_FOUND);
   EXPECT_EQ(rpc_->Delete(id).error_code(), StatusCode::NOT_FOUND);
+}
+
+// --- PauseJob, ResumeJob ---
+
+TEST_F(JobServiceTest, PauseAndResume) {
+  FakeTraining training;
+  training.epochs = 3;
+  training.hold_before_epoch = 3;
+  training.hold_through_stop = true;
+  rpc_->engine().Script("held", training);
+  const std::string id = rpc_->Submit("held", 3);
+  rpc_->engine().AwaitHeld("held");
+  v1::Job job;
+  ASSERT_TRUE(rpc_->Pause(id, &job).ok());
+  EXPECT_EQ(job.state(), v1::Job::PAUSING);
+  grpc::Status status = rpc_->Resume(id, &job);
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonOf(status), "JOB_NOT_PAUSED");
+  EXPECT_EQ(ReasonOf(rpc_->Delete(id)), "JOB_NOT_ENDED");
+  {
+    Watch watch(rpc_->jobs(), id);
+    rpc_->engine().Release("held");
+    v1::Job::State state = v1::Job::STATE_UNSPECIFIED;
+    while (state != v1::Job::PAUSED) {
+      const auto response = watch.Next();
+      ASSERT_TRUE(response.has_value()) << watch.Finish().error_message();
+      state = response->event().state_change().state();
+    }
+    watch.Cancel();
+  }
+  // It shows what it has done, alone and in lists.
+  ASSERT_TRUE(rpc_->Get(id, &job).ok());
+  EXPECT_EQ(job.state(), v1::Job::PAUSED);
+  EXPECT_EQ(job.progress().epoch(), 2);
+  EXPECT_EQ(job.progress().epochs(), 3);
+  v1::ListJobsRequest paused;
+  paused.add_states(v1::Job::PAUSED);
+  v1::ListJobsResponse list;
+  ASSERT_TRUE(RpcHarness::Call(rpc_->jobs(), &v1::JobService::Stub::ListJobs, paused, &list).ok());
+  ASSERT_EQ(list.jobs_size(), 1);
+  EXPECT_EQ(list.jobs(0).progress().epoch(), 2);
+  ASSERT_TRUE(rpc_->Resume(id, &job).ok());
+  EXPECT_EQ(job.state(), v1::Job::QUEUED);
+  std::vector<int64_t> epochs;
+  for (const v1::JobEvent& event : rpc_->WatchToEnd(id)) {
+    if (event.has_epoch()) epochs.push_back(event.epoch().attempt());
+  }
+  EXPECT_THAT(epochs, testing::ElementsAre(1, 1, 2));
+  for (const auto& refused : {rpc_->Pause(id, &job), rpc_->Resume(id, &job)}) {
+    EXPECT_EQ(refused.error_code(), StatusCode::FAILED_PRECONDITION);
+    EXPECT_EQ(ReasonOf(refused), "JOB_ENDED");
+  }
 }
 
 }  // namespace

@@ -186,6 +186,7 @@ TEST_F(SweepRpcTest, CancelAndDelete) {
   rpc_->engine().AwaitHeld("s/2");
   EXPECT_EQ(rpc_->Delete("1").error_code(), StatusCode::FAILED_PRECONDITION);
   v1::Job job;
+  EXPECT_EQ(ReasonOf(rpc_->Pause("1", &job)), "JOB_NOT_PAUSABLE");
   ASSERT_TRUE(rpc_->Cancel("1", &job).ok());
   EXPECT_EQ(rpc_->WatchToEnd("1").back().state_change().state(), v1::Job::CANCELLED);
   ASSERT_TRUE(rpc_->Get("4", &job).ok());
