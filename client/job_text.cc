@@ -24,6 +24,8 @@ Color StateColor(v1::Job::State state) {
       return Color::kRed;
     case v1::Job::CANCELLED:
     case v1::Job::CANCELLING:
+    case v1::Job::PAUSED:
+    case v1::Job::PAUSING:
       return Color::kYellow;
     case v1::Job::RUNNING:
       return Color::kCyan;

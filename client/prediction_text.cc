@@ -128,12 +128,11 @@ std::string PredictionResultText(const v1::TrainingResult& result, bool has_drop
   return text;
 }
 
-bool NoteResolved(Session& session, const std::string& asked, const v1::PredictionSet& set) {
-  if (set.job_id() == asked || set.model_job_id() != asked) return false;
+void NoteResolved(Session& session, const std::string& asked, const v1::PredictionSet& set) {
+  if (set.job_id() == asked || set.model_job_id() != asked) return;
   session.err() << "job " << Escape(asked) << " is a training; its newest prediction is job "
                 << Escape(set.job_id()) << "\n"
                 << std::flush;
-  return true;
 }
 
 std::string PredictionAdvice(const Session& session, const std::string& id) {

@@ -41,9 +41,9 @@ void AddPredictionMetricRows(const v1::TrainingResult& result, Table& table);
 // `has_dropout`), one of what the network answers without it. "" where the result has no metrics.
 std::string PredictionResultText(const v1::TrainingResult& result, bool has_dropout);
 
-// Whether an answer for the job `asked` is of another one, as `asked` is a training and has the
-// answer of its newest prediction; says so on standard error.
-bool NoteResolved(Session& session, const std::string& asked, const v1::PredictionSet& set);
+// Says on standard error where the answer for the job `asked` is of another one: a training has the
+// answer of its newest prediction.
+void NoteResolved(Session& session, const std::string& asked, const v1::PredictionSet& set);
 
 // The commands that show what is stored, in lines ending in '\n'.
 std::string PredictionAdvice(const Session& session, const std::string& id);

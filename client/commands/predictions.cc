@@ -170,7 +170,6 @@ int RunPredictions(Session& session, const Options& options) {
   int64_t page_size = options.samples ? 1 : kFirstPageSize;
   const std::unique_ptr<Writer> writer = MakeWriter(session, options, *order, format);
   int64_t shown = 0;
-  bool is_resolved = false;
   bool has_begun = false;
   while (true) {
     request.set_page_size(static_cast<int32_t>(std::min(page_size, limit - shown)));
@@ -183,12 +182,7 @@ int RunPredictions(Session& session, const Options& options) {
       return code;
     }
     if (!has_begun) {
-      // A training's newest prediction may be another one at the next page: keep to this one.
-      if (!is_resolved && NoteResolved(session, request.job_id(), page.set())) {
-        is_resolved = true;
-        request.set_job_id(page.set().job_id());
-        continue;
-      }
+      NoteResolved(session, request.job_id(), page.set());  // the page tokens keep to it
       if (options.samples && !page.set().keeps_samples()) {
         session.err() << "anneal: job " << Escape(page.set().job_id())
                       << " did not keep its samples; predict again with --keep-samples\n";

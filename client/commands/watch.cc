@@ -27,9 +27,10 @@ void AddWatch(CLI::App& app, Action& action) {
       app, action, "watch", "Follows a job from its beginning to its end", RunWatch);
   command->add_option("JOB", options->job, "The job's id")->required()->type_name("");
   command->footer(
-      "Of a sweep it shows each trial that ends, and at the end the ranking. The exit code tells "
-      "how "
-      "the job ended: 0\nSUCCEEDED, 1 FAILED or CANCELLED. Survives a restart of the daemon.\n"
+      "Of a sweep it shows each trial that ends, and at the end the ranking. A paused job is "
+      "waited "
+      "for. The exit code\ntells how the job ended: 0 SUCCEEDED, 1 FAILED or CANCELLED. Survives a "
+      "restart of the daemon.\n"
       "Example:\n  anneal watch 7");
 }
 

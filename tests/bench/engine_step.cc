@@ -6,19 +6,16 @@
 // usage: engine_step JOB_FILE [ROUNDS]
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <stop_token>
 #include <string>
 
-#include "anneal/v1/job.pb.h"
-#include "google/protobuf/text_format.h"
 #include "server/core/clock.h"
 #include "server/core/progress.h"
 #include "server/data/dataset_registry.h"
 #include "server/engine/engine.h"
 #include "server/spec/defaults.h"
 #include "server/spec/validated_spec.h"
+#include "tests/bench/job_file.h"
 #include "tests/bench/meter.h"
 
 namespace {
@@ -57,29 +54,18 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s JOB_FILE [ROUNDS]\n", argv[0]);
     return 2;
   }
-  const std::ifstream file(argv[1]);
-  if (!file.is_open()) return Fail(std::string(argv[1]) + " cannot be read");
-  std::stringstream text;
-  text << file.rdbuf();
-  anneal::v1::JobSpec job;
-  if (!google::protobuf::TextFormat::ParseFromString(text.str(), &job)) {
-    return Fail(std::string(argv[1]) + " is not a job file");
-  }
+  anneal::DatasetRegistry datasets;
+  absl::StatusOr<anneal::v1::JobSpec> job = anneal::bench::ReadJobFile(argv[1], datasets);
+  if (!job.ok()) return Fail(job.status().ToString());
   // Steps only.
-  anneal::v1::TrainingSpec& training = *job.mutable_training();
+  anneal::v1::TrainingSpec& training = *job->mutable_training();
   training.clear_validation();
   training.clear_test();
   training.clear_early_stopping();
   training.set_device("cpu");
   training.set_epochs(rounds + 1);
 
-  anneal::DatasetRegistry datasets;
-  if (const absl::Status status =
-          datasets.Register(training.dataset().name(), "synthetic-shapes", "");
-      !status.ok()) {
-    return Fail(status.ToString());
-  }
-  const anneal::ValidationResult validation = anneal::Validate(job, datasets);
+  const anneal::ValidationResult validation = anneal::Validate(*job, datasets);
   if (!validation.spec.has_value()) {
     return Fail(validation.violations[0].field + ": " + validation.violations[0].description);
   }

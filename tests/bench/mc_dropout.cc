@@ -12,20 +12,17 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "anneal/v1/job.pb.h"
-#include "google/protobuf/text_format.h"
 #include "server/core/prediction_measures.h"
 #include "server/data/dataset_registry.h"
 #include "server/engine/mc_dropout.h"
 #include "server/engine/thread_settings.h"
 #include "server/engine/training_step.h"
 #include "server/spec/validated_prediction.h"
+#include "tests/bench/job_file.h"
 
 namespace {
 
@@ -141,25 +138,17 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s JOB_FILE [IMAGES (at most 2000) [SAMPLES [ROUNDS]]]\n", argv[0]);
     return 2;
   }
-  const std::ifstream file(argv[1]);
-  if (!file.is_open()) return Fail(std::string(argv[1]) + " cannot be read");
-  std::stringstream text;
-  text << file.rdbuf();
-  anneal::v1::JobSpec job;
-  if (!google::protobuf::TextFormat::ParseFromString(text.str(), &job))
-    return Fail(std::string(argv[1]) + " is not a job file");
   anneal::DatasetRegistry datasets;
-  const std::string name = job.training().dataset().name();
-  if (const absl::Status status = datasets.Register(name, "synthetic-shapes", ""); !status.ok())
-    return Fail(status.ToString());
-  const anneal::ValidationResult validation = anneal::Validate(job, datasets);
+  const absl::StatusOr<anneal::v1::JobSpec> job = anneal::bench::ReadJobFile(argv[1], datasets);
+  if (!job.ok()) return Fail(job.status().ToString());
+  const anneal::ValidationResult validation = anneal::Validate(*job, datasets);
   if (!validation.spec.has_value()) {
     return Fail(validation.violations[0].field + ": " + validation.violations[0].description);
   }
   const anneal::ValidatedSpec& spec = *validation.spec;
 
   const anneal::ThreadSettings settings;
-  const std::shared_ptr<const anneal::Dataset> dataset = *datasets.Load(name);
+  const std::shared_ptr<const anneal::Dataset> dataset = *datasets.Load(spec.dataset().name);
   const std::unique_ptr<anneal::Network> network =
       anneal::Network::Create(spec, anneal::MakeCpuKernels());
   const anneal::InputPreparation preparation = anneal::InputPreparation::Fit(
@@ -204,7 +193,7 @@ int main(int argc, char** argv) {
   const auto t = static_cast<double>(samples);
   const double possible = t / (f + (1 - f) * t);
   const double speed_up = best[1] / best[0];
-  std::printf("%s: %lld images, %lld samples, best of %d\n", job.name().c_str(),
+  std::printf("%s: %lld images, %lld samples, best of %d\n", job->name().c_str(),
               static_cast<long long>(images), static_cast<long long>(samples), rounds);
   std::printf("  naive %.1f ms, ours %.1f ms (%.2f us an image and sample), same bits\n", best[1],
               best[0], best[0] * 1000 / static_cast<double>(images * samples));

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/fake_server.h"
+#include "tests/client/parse.h"
 #include "tests/client/test_environment.h"
 
 namespace anneal::client {
@@ -25,13 +25,6 @@ using testing::StartsWith;
 
 constexpr char kHostileName[] =
     "日本 \x1b[2J\n\xe2\x80\xaetxt";  // clears the screen, adds a line, turns the text around
-
-template <typename Message>
-Message Parse(const std::string& text) {
-  Message message;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
-  return message;
-}
 
 class CliTest : public testing::Test {
  protected:

@@ -7,10 +7,10 @@
 
 #include "client/prediction_text.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/fake_server.h"
+#include "tests/client/parse.h"
 #include "tests/client/test_environment.h"
 
 namespace anneal::client {
@@ -21,13 +21,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-template <typename Message>
-Message Parse(const std::string& text) {
-  Message message;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
-  return message;
-}
 
 constexpr char kResult[] = R"(
     metrics { name: "accuracy" value: 0.75 } metrics { name: "brier" value: 0.375 }

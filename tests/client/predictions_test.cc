@@ -8,10 +8,10 @@
 #include "client/prediction_csv.h"
 #include "client/prediction_table.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/fake_server.h"
+#include "tests/client/parse.h"
 #include "tests/client/test_environment.h"
 
 namespace anneal::client {
@@ -22,13 +22,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-template <typename Message>
-Message Parse(const std::string& text) {
-  Message message;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
-  return message;
-}
 
 constexpr char kSet[] = R"(
     job_id: "8" model_job_id: "3" dataset: "d" split: "test" samples: 4 images: 1000 stored: 1000
@@ -413,16 +406,16 @@ TEST_F(PredictionsTest, WhatIsNotStoredYet) {
 }
 
 // Between two pages a newer prediction may end: the rest must be of the same one.
-TEST_F(PredictionsTest, OfATrainingItKeepsToOnePrediction) {
+// The server's page tokens keep to the prediction that the first page was of.
+TEST_F(PredictionsTest, OfATrainingItSaysWhichPredictionAndAsksNoPageTwice) {
   EXPECT_EQ(Run({"3", "--format", "csv", "--limit", "100"}), 0);
   EXPECT_EQ(world_.err.str(), "job 3 is a training; its newest prediction is job 8\n");
   EXPECT_EQ(Lines(), 1 + 100);
-  ASSERT_EQ(requests_.size(), 3u);
+  ASSERT_EQ(requests_.size(), 2u);
   EXPECT_EQ(requests_[0].job_id(), "3");
-  EXPECT_EQ(requests_[1].job_id(), "8");
-  EXPECT_EQ(requests_[1].page_token(), "");
-  EXPECT_EQ(requests_[2].job_id(), "8");
-  EXPECT_EQ(requests_[2].page_token(), "20");
+  EXPECT_EQ(requests_[0].page_token(), "");
+  EXPECT_EQ(requests_[1].job_id(), "3");
+  EXPECT_EQ(requests_[1].page_token(), "20");
 }
 
 TEST_F(PredictionsTest, AnotherSpellingOfAnIdIsNoTraining) {

@@ -8,10 +8,10 @@
 #include "client/sweep_options.h"
 #include "client/sweep_text.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/fake_server.h"
+#include "tests/client/parse.h"
 #include "tests/client/test_environment.h"
 
 namespace anneal::client {
@@ -20,13 +20,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-template <typename Message>
-Message Parse(const std::string& text) {
-  Message message;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
-  return message;
-}
 
 std::vector<std::string> Split(const std::string& text) {
   const auto values = SplitValues(text);

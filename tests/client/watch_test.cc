@@ -243,6 +243,33 @@ TEST_F(WatchTest, ALiveLineOnATerminal) {
             "job 7 is SUCCEEDED (COMPLETED)\n");
 }
 
+TEST_F(WatchTest, APausedJobIsWaitedFor) {
+  history_ = {StateEvent(1, v1::Job::RUNNING),
+              EpochEvent(2, 1, 2.5),
+              StateEvent(3, v1::Job::PAUSING),
+              StateEvent(4, v1::Job::PAUSED),
+              StateEvent(5, v1::Job::QUEUED),
+              StateEvent(6, v1::Job::RUNNING, v1::Job::STOP_REASON_UNSPECIFIED, "", 2),
+              StateEvent(7, v1::Job::SUCCEEDED, v1::Job::COMPLETED)};
+  std::atomic<int> calls = 0;
+  server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
+                          grpc::ServerContext&) {
+    // The daemon is restarted while the job is PAUSED.
+    Replay(writer, request.after_sequence(), ++calls == 1 ? 4 : 7);
+    return calls == 1 ? grpc::Status(grpc::UNAVAILABLE, "stopping") : grpc::Status::OK;
+  };
+  EXPECT_EQ(Watch(), 0);
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(world_.out.str(),
+            "job 7 is RUNNING\n"
+            "epoch 1/4  loss 2.5000  14.2 s\n"
+            "job 7 is PAUSING\n"
+            "job 7 is PAUSED\n"
+            "job 7 is QUEUED\n"
+            "job 7 is RUNNING (attempt 2)\n"
+            "job 7 is SUCCEEDED (COMPLETED)\n");
+}
+
 TEST_F(WatchTest, ColoursOnlyOnATerminalWithoutNoColor) {
   server_.watch_job = [&](const v1::WatchJobRequest& request, FakeServer::WatchWriter& writer,
                           grpc::ServerContext&) {
