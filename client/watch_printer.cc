@@ -83,6 +83,10 @@ class TextPrinter : public FollowSink {
       case v1::JobEvent::kTrialEnd:
         FetchRanking(event.trial_end().job_id());
         return Line(TrialEndLine(event.trial_end(), ranking_, session_.style()));
+      case v1::JobEvent::kNote:
+        return Line(Escape(event.note()));
+      case v1::JobEvent::kStateKept:
+        return;  // the log has it
       case v1::JobEvent::KIND_NOT_SET:
         return;  // of a newer daemon
     }

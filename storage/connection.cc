@@ -143,6 +143,8 @@ int64_t Query::Run() {
 
 bool Query::Step() { return statement_.executeStep(); }
 
+bool Query::IsNull(int column) const { return statement_.isColumnNull(column); }
+
 int64_t Query::Int64(int column) const { return statement_.getColumn(column).getInt64(); }
 
 double Query::Double(int column) const {

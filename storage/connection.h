@@ -86,6 +86,7 @@ class Query {
   // The next row; false at the end.
   bool Step();
 
+  bool IsNull(int column) const;
   int64_t Int64(int column) const;     // 0 for NULL
   double Double(int column) const;     // NaN for NULL
   std::string Text(int column) const;  // "" for NULL; also reads blobs

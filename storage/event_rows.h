@@ -14,7 +14,9 @@ enum class EventKind : int64_t {
   kEpoch = 2,
   kWarning = 3,
   kResult = 4,
-  kTrialEnd = 5
+  kTrialEnd = 5,
+  kStateKept = 6,
+  kNote = 7
 };
 
 // Gives `event` the next sequence number of its job and stores it. Inside a transaction of the

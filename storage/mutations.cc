@@ -97,113 +97,28 @@ JobEvent WriteResult(Connection& connection, JobId id, TrainingResult result, in
 }
 
 bool CloseAttempt(Connection& connection, JobId id, int64_t attempt, const std::string& outcome,
-                  int64_t now_us) {
-  return Query(connection, sql::kEndAttempt)
-             .Bind(id)
-             .Bind(attempt)
-             .Bind(now_us)
-             .BindText(outcome)
-             .Run() > 0;
+                  const std::optional<TimeSpent>& spent, int64_t end_us) {
+  Query end(connection, sql::kEndAttempt);
+  end.Bind(id).Bind(attempt).Bind(end_us).BindText(outcome);
+  if (spent) {
+    end.Bind(spent->loading_us)
+        .Bind(spent->training_us)
+        .Bind(spent->validating_us)
+        .Bind(spent->saving_us);
+  } else {
+    end.BindNull().BindNull().BindNull().BindNull();
+  }
+  return end.Run() > 0;
 }
 
 absl::Status AttemptNotOpen(JobId id, int64_t attempt) {
   return absl::AbortedError(absl::StrCat("attempt ", attempt, " of job ", id, " is not running"));
 }
 
-// The job made by an earlier call with this request id, or nothing.
-absl::StatusOr<std::optional<Job>> FindRequest(Connection& connection, const NewJob& job) {
-  Query query(connection, sql::kJobOfRequest);
-  query.BindText(job.request_id);
-  if (!query.Step()) return std::nullopt;
-  const JobId id = query.Int64(0);
-  const std::string spec_sha256 = query.Text(1);
-  if (spec_sha256 != job.spec_sha256) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "request id '", job.request_id, "' was used for job ", id, ", whose spec has SHA-256 ",
-        spec_sha256, ", not ", job.spec_sha256, "; a new job needs a new request id"));
-  }
-  ASSIGN_OR_RETURN(Job found, ReadJob(connection, id));
-  return std::optional<Job>(std::move(found));
-}
-
-JobId InsertJob(Connection& connection, const NewJob& job, int64_t now_us) {
-  {
-    Query insert(connection, sql::kInsertJob);
-    job.request_id.empty() ? insert.BindNull() : insert.BindText(job.request_id);
-    insert.BindText(job.name)
-        .Bind(static_cast<int64_t>(JobState::kQueued))
-        .Bind(int64_t{job.priority})
-        .BindText(job.spec_sha256)
-        .Bind(now_us)
-        .Bind(static_cast<int64_t>(job.kind))
-        .BindNull()
-        .BindNull();
-    job.model_job_id == 0 ? insert.BindNull() : insert.Bind(job.model_job_id);
-    insert.Run();
-  }
-  const JobId id = connection.database().getLastInsertRowid();
-  Query(connection, sql::kInsertSpec).Bind(id).BindBlob(job.spec).Run();
-  return id;
-}
-
-JobId InsertTrial(Connection& connection, const NewTrial& trial, JobId sweep_id, int64_t number,
-                  int32_t priority, int64_t now_us) {
-  Query(connection, sql::kInsertJob)
-      .BindNull()
-      .BindText(trial.name)
-      .Bind(static_cast<int64_t>(JobState::kQueued))
-      .Bind(int64_t{priority})
-      .BindText(trial.spec_sha256)
-      .Bind(now_us)
-      .Bind(static_cast<int64_t>(JobKind::kTraining))
-      .Bind(sweep_id)
-      .Bind(number)
-      .BindNull()
-      .Run();
-  const JobId id = connection.database().getLastInsertRowid();
-  Query(connection, sql::kInsertSpec).Bind(id).BindBlob(trial.spec).Run();
-  for (size_t i = 0; i < trial.settings.size(); ++i) {
-    Query(connection, sql::kInsertTrialSetting)
-        .Bind(id)
-        .Bind(static_cast<int64_t>(i))
-        .BindText(trial.settings[i].path)
-        .BindText(trial.settings[i].value)
-        .Run();
-  }
-  JobEvent queued{.job_id = id, .time_us = now_us, .what = JobEvent::StateChange{}};
-  WriteEvent(connection, queued);
-  return id;
-}
-
 }  // namespace
 
-absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, int64_t now_us) {
-  CreatedJob created;
-  if (!job.request_id.empty()) {
-    ASSIGN_OR_RETURN(std::optional<Job> earlier, FindRequest(connection, job));
-    if (earlier) {
-      created.job = *std::move(earlier);
-      created.trials = ReadTrialIds(connection, created.job.id);
-      return created;
-    }
-  }
-  if (job.model_job_id != 0 && !ReadState(connection, job.model_job_id)) {
-    return NoSuchJob(job.model_job_id);
-  }
-  created.created = true;
-  const JobId id = InsertJob(connection, job, now_us);
-  for (size_t i = 0; i < job.trials.size(); ++i) {
-    const auto number = static_cast<int64_t>(i) + 1;
-    created.trials.push_back(
-        InsertTrial(connection, job.trials[i], id, number, job.priority, now_us));
-  }
-  created.events.push_back({.job_id = id, .time_us = now_us, .what = JobEvent::StateChange{}});
-  for (const std::string& warning : job.warnings) {
-    created.events.push_back({.job_id = id, .time_us = now_us, .what = JobEvent::Warning{warning}});
-  }
-  for (JobEvent& event : created.events) WriteEvent(connection, event);
-  ASSIGN_OR_RETURN(created.job, ReadJob(connection, id));
-  return created;
+void EndRestarts(Connection& connection, JobId id) {
+  Query(connection, sql::kEndRestarts).Bind(id).Run();
 }
 
 absl::StatusOr<StartedAttempt> WriteAttempt(Connection& connection, JobId id,
@@ -257,6 +172,7 @@ absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId
         .Bind(metric.value)
         .Run();
   }
+  EndRestarts(connection, id);
   JobEvent event{.job_id = id, .time_us = now_us, .what = std::move(stored)};
   WriteEvent(connection, event);
   return std::optional<JobEvent>(std::move(event));
@@ -286,10 +202,15 @@ absl::StatusOr<std::vector<JobEvent>> WriteAttemptEnd(Connection& connection, Jo
     return absl::InternalError(
         absl::StrCat("job ", id, ": ", Name(end.to), " is no success and has no final weights"));
   }
+  if (end.is_restart && end.to != JobState::kQueued) {
+    return absl::InternalError(
+        absl::StrCat("job ", id, ": ", Name(end.to), " is not the queue, so this is no restart"));
+  }
   ASSIGN_OR_RETURN(JobEvent change, UpdateState(connection, id, end.from, end.to, end.stop_reason,
                                                 end.message, now_us));
-  if (!CloseAttempt(connection, id, attempt, end.outcome, now_us))
+  if (!CloseAttempt(connection, id, attempt, end.outcome, end.time_spent, now_us))
     return AttemptNotOpen(id, attempt);
+  if (end.is_restart) Query(connection, sql::kAddRestart).Bind(id).Run();
 
   if (end.checkpoint) WriteCheckpoint(connection, id, *end.checkpoint, now_us);
   if (end.to == JobState::kSucceeded || end.to == JobState::kFailed) {
@@ -316,28 +237,53 @@ absl::StatusOr<JobEvent> WriteStateChange(Connection& connection, JobId id, JobS
   return event;
 }
 
-absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us) {
-  std::vector<std::pair<JobId, StateRow>> active;
+absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t max_restarts,
+                                                 int64_t now_us) {
+  struct Active {
+    JobId id = 0;
+    JobState state = JobState::kRunning;
+    int64_t attempt = 0;
+    int64_t restarts = 0;  // before this one
+  };
+  std::vector<Active> active;
   {
     Query query(connection, sql::kActiveJobs);
     while (query.Step()) {
-      active.emplace_back(query.Int64(0),
-                          StateRow{static_cast<JobState>(query.Int64(1)), query.Int64(2)});
+      active.push_back({query.Int64(0), static_cast<JobState>(query.Int64(1)), query.Int64(2),
+                        query.Int64(3)});
     }
   }
   std::vector<JobId> changed;
-  for (const auto& [id, row] : active) {
-    const std::optional<JobState> next = NextState(row.state, JobTransition::kInterrupt);
+  for (const Active& job : active) {
+    const bool is_hopeless =
+        job.state == JobState::kRunning && max_restarts > 0 && job.restarts >= max_restarts;
+    const std::optional<JobState> next =
+        NextState(job.state, is_hopeless ? JobTransition::kFail : JobTransition::kInterrupt);
     if (!next) {
       return absl::InternalError(
-          absl::StrCat("job ", id, " is ", Name(row.state), " and cannot be interrupted"));
+          absl::StrCat("job ", job.id, " is ", Name(job.state), " and cannot be interrupted"));
     }
-    const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
-    ASSIGN_OR_RETURN(JobEvent event, UpdateState(connection, id, row.state, *next, reason,
-                                                 kInterruptedMessage, now_us));
-    CloseAttempt(connection, id, row.attempt_count, "INTERRUPTED", now_us);
+    const StopReason reason = is_hopeless         ? StopReason::kTooManyRestarts
+                              : IsTerminal(*next) ? StopReason::kUser
+                                                  : StopReason::kNone;
+    const std::string message =
+        is_hopeless ? absl::StrCat("the daemon ended ", job.restarts + 1,
+                                   " times in a row while this job was running and had come no "
+                                   "further since the time before; at most ",
+                                   max_restarts, " restarts are tried")
+                    : kInterruptedMessage;
+    int64_t end_us = now_us;  // an event of it is the last that is known of the attempt
+    {
+      Query last(connection, sql::kLastEventTime);
+      if (last.Bind(job.id).Step()) end_us = std::min(end_us, last.Int64(0));
+    }
+    ASSIGN_OR_RETURN(JobEvent event, UpdateState(connection, job.id, job.state, *next, reason,
+                                                 message, now_us));
+    CloseAttempt(connection, job.id, job.attempt, "INTERRUPTED", std::nullopt, end_us);
+    Query(connection, sql::kAddRestart).Bind(job.id).Run();
+    if (is_hopeless) EraseTrainingStates(connection, job.id);
     WriteEvent(connection, event);
-    changed.push_back(id);
+    changed.push_back(job.id);
   }
   return changed;
 }

@@ -17,6 +17,9 @@
 namespace anneal {
 
 absl::StatusOr<CreatedJob> WriteJob(Connection& connection, const NewJob& job, int64_t now_us);
+// A job that has come forward: what ends without being asked is counted anew.
+void EndRestarts(Connection& connection, JobId id);
+
 absl::StatusOr<StartedAttempt> WriteAttempt(Connection& connection, JobId id,
                                             const std::string& fingerprint, int64_t now_us);
 absl::StatusOr<std::optional<JobEvent>> WriteEpoch(Connection& connection, JobId id,
@@ -34,7 +37,10 @@ absl::StatusOr<std::vector<JobEvent>> WriteTrialEnds(Connection& connection, Job
                                                      int64_t now_us);
 absl::StatusOr<std::vector<JobEvent>> WriteTrialCancels(Connection& connection, JobId sweep_id,
                                                         int64_t now_us);
-absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t now_us);
+absl::StatusOr<std::vector<JobId>> WriteRecovery(Connection& connection, int64_t max_restarts,
+                                                 int64_t now_us);
+absl::StatusOr<UpdatedJob> WriteUpdate(Connection& connection, JobId id, const JobUpdate& update,
+                                       int64_t now_us);
 absl::StatusOr<std::vector<JobId>> EraseJob(Connection& connection, JobId id);
 
 }  // namespace anneal

@@ -1,3 +1,4 @@
+#include "storage/mutations.h"
 #include "storage/prediction_rows.h"
 
 #include <algorithm>
@@ -146,6 +147,7 @@ absl::Status WritePredictionChunk(Connection& connection, JobId id, int64_t atte
                       absl::StrCat("does not follow what is stored; ", next, " would be the next"));
   }
   InsertChunk(connection, id, chunk);
+  EndRestarts(connection, id);
   return absl::OkStatus();
 }
 

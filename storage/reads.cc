@@ -15,6 +15,7 @@
 #include "server/core/strings.h"
 #include "storage/curve_rows.h"
 #include "storage/event_rows.h"
+#include "storage/job_rows.h"
 #include "storage/sql.h"
 #include "storage/sqlite_status.h"
 
@@ -26,28 +27,6 @@ constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 // A negative LIMIT would mean none to SQLite.
 int64_t Limit(int64_t limit) { return std::max<int64_t>(limit, 0); }
 
-// The order of kJob's columns.
-Job ReadJobRow(const Query& row) {
-  Job job;
-  job.id = row.Int64(0);
-  job.name = row.Text(1);
-  job.state = static_cast<JobState>(row.Int64(2));
-  job.stop_reason = static_cast<StopReason>(row.Int64(3));
-  job.message = row.Text(4);
-  job.priority = static_cast<int32_t>(row.Int64(5));
-  job.create_time_us = row.Int64(6);
-  job.start_time_us = row.Int64(7);
-  job.end_time_us = row.Int64(8);
-  job.spec_sha256 = row.Text(9);
-  job.attempt_count = row.Int64(10);
-  job.kind = static_cast<JobKind>(row.Int64(11));
-  if (const JobId sweep_id = row.Int64(12); sweep_id != 0) {  // NULL reads as 0
-    job.trial = TrialPlace{sweep_id, row.Int64(13), {}};
-  }
-  job.model_job_id = row.Int64(14);  // NULL reads as 0
-  return job;
-}
-
 bool HasJob(Connection& connection, JobId id) {
   return Query(connection, sql::kJobState).Bind(id).Step();
 }
@@ -57,8 +36,14 @@ std::vector<Attempt> ReadAttempts(Connection& connection, JobId id) {
   Query query(connection, sql::kAttempts);
   query.Bind(id);
   while (query.Step()) {
-    attempts.push_back(
-        {query.Int64(0), query.Int64(1), query.Int64(2), query.Text(3), query.Text(4)});
+    Attempt& attempt = attempts.emplace_back();
+    attempt.number = query.Int64(0);
+    attempt.start_time_us = query.Int64(1);
+    attempt.end_time_us = query.Int64(2);
+    attempt.outcome = query.Text(3);
+    attempt.fingerprint = query.Text(4);
+    if (!query.IsNull(5))
+      attempt.time_spent = {query.Int64(5), query.Int64(6), query.Int64(7), query.Int64(8)};
   }
   return attempts;
 }
@@ -102,17 +87,6 @@ std::vector<EpochRecord> ReadEpochRange(Connection& connection, JobId id, int64_
   return epochs;
 }
 
-void AppendJobs(Query& query, std::vector<Job>& jobs) {
-  while (query.Step()) jobs.push_back(ReadJobRow(query));
-}
-
-void ReadSettings(Connection& connection, Job& job) {
-  if (!job.trial) return;
-  Query query(connection, sql::kTrialSettings);
-  query.Bind(job.id);
-  while (query.Step()) job.trial->settings.push_back({query.Text(0), query.Text(1)});
-}
-
 }  // namespace
 
 absl::Status NoSuchJob(JobId id) { return absl::NotFoundError(absl::StrCat("no job ", id)); }
@@ -150,84 +124,22 @@ absl::StatusOr<Job> ReadJob(Connection& connection, JobId id) {
   job.result = ReadResult(connection, id);
   if (job.result.has_value()) job.result->learning_rate_curve = ReadCurve(connection, id);
   ReadSettings(connection, job);
+  ReadLabels(connection, job);
   return job;
-}
-
-namespace {
-
-bool HasState(const JobQuery& query, JobState state) {
-  return query.states.empty() ||
-         std::find(query.states.begin(), query.states.end(), state) != query.states.end();
-}
-
-std::vector<Job> ReadTrialJobs(Connection& connection, const JobQuery& query, int64_t before) {
-  const int64_t limit = query.states.empty() ? Limit(query.limit) : kMaxInt64;
-  std::vector<Job> jobs;
-  Query trials(connection, sql::kNewestTrials);
-  trials.Bind(before).BindText(query.name_contains).Bind(limit).Bind(query.sweep_id);
-  AppendJobs(trials, jobs);
-  std::erase_if(jobs, [&](const Job& job) { return !HasState(query, job.state); });
-  return jobs;
-}
-
-// Stops where there are enough.
-std::vector<Job> ReadPredictionJobs(Connection& connection, const JobQuery& query,
-                                    int64_t before) {
-  std::vector<Job> jobs;
-  Query predictions(connection, sql::kNewestPredictions);
-  predictions.Bind(before).BindText(query.name_contains).Bind(query.model_job_id);
-  while (static_cast<int64_t>(jobs.size()) < Limit(query.limit) && predictions.Step()) {
-    Job job = ReadJobRow(predictions);
-    const bool is_of_sweep =
-        query.sweep_id == 0 || (job.trial && job.trial->sweep_id == query.sweep_id);
-    if (is_of_sweep && HasState(query, job.state)) jobs.push_back(std::move(job));
-  }
-  return jobs;
-}
-
-// One scan a state, each stopping at the limit, instead of one with IN, which would either collect
-// and sort every job of these states or walk past every job of the others.
-std::vector<Job> ReadJobsOfStates(Connection& connection, const JobQuery& query, int64_t before) {
-  std::vector<Job> jobs;
-  for (const JobState state : std::set<JobState>(query.states.begin(), query.states.end())) {
-    Query one(connection, sql::kNewestJobsOfState);
-    one.Bind(before)
-        .BindText(query.name_contains)
-        .Bind(Limit(query.limit))
-        .Bind(static_cast<int64_t>(state));
-    AppendJobs(one, jobs);
-  }
-  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.id > b.id; });
-  return jobs;
-}
-
-}  // namespace
-
-std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query) {
-  const int64_t before = query.before_id > 0 ? query.before_id : kMaxInt64;
-  const int64_t limit = Limit(query.limit);
-  std::vector<Job> jobs;
-  if (query.model_job_id != 0) {
-    jobs = ReadPredictionJobs(connection, query, before);
-  } else if (query.sweep_id != 0) {
-    jobs = ReadTrialJobs(connection, query, before);
-  } else if (query.states.empty()) {
-    Query all(connection, sql::kNewestJobs);
-    all.Bind(before).BindText(query.name_contains).Bind(limit);
-    AppendJobs(all, jobs);
-  } else {
-    jobs = ReadJobsOfStates(connection, query, before);
-  }
-  if (static_cast<int64_t>(jobs.size()) > limit) jobs.resize(static_cast<size_t>(limit));
-  for (Job& job : jobs) ReadSettings(connection, job);
-  return jobs;
 }
 
 std::vector<Job> ReadQueued(Connection& connection) {
   std::vector<Job> jobs;
   Query query(connection, sql::kQueuedJobs);
-  AppendJobs(query, jobs);
+  while (query.Step()) jobs.push_back(ReadJobRow(query));
   return jobs;
+}
+
+std::vector<JobDeadline> ReadDeadlines(Connection& connection) {
+  std::vector<JobDeadline> deadlines;
+  Query query(connection, sql::kDeadlines);
+  while (query.Step()) deadlines.push_back({query.Int64(0), query.Int64(1)});
+  return deadlines;
 }
 
 std::vector<JobId> ReadTrialIds(Connection& connection, JobId sweep_id) {
@@ -349,6 +261,12 @@ absl::StatusOr<std::vector<JobEvent>> ReadEvents(Connection& connection, JobId i
       case EventKind::kTrialEnd:
         event.what = JobEvent::TrialEnd{query.Int64(8), query.Int64(9),
                                         static_cast<JobState>(query.Int64(3))};
+        break;
+      case EventKind::kStateKept:
+        event.what = JobEvent::StateKept{query.Int64(7), query.Int64(10), query.Int64(11)};
+        break;
+      case EventKind::kNote:
+        event.what = JobEvent::Note{query.Text(6)};
         break;
       default:
         return DamagedStatus(connection.path(), absl::StrCat("event ", event.sequence, " of job ",

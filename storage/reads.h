@@ -31,6 +31,7 @@ absl::Status CheckAttemptOpen(Connection& connection, JobId id, int64_t attempt)
 absl::StatusOr<Job> ReadJob(Connection& connection, JobId id);
 std::vector<Job> ReadJobs(Connection& connection, const JobQuery& query);
 std::vector<Job> ReadQueued(Connection& connection);
+std::vector<JobDeadline> ReadDeadlines(Connection& connection);
 std::vector<JobId> ReadTrialIds(Connection& connection, JobId sweep_id);
 std::vector<TrialRow> ReadTrials(Connection& connection, const TrialQuery& query);
 std::vector<JobId> ReadOpenSweeps(Connection& connection);

@@ -7,6 +7,7 @@
 #include "storage/migrations/v1.h"
 #include "storage/migrations/v2.h"
 #include "storage/migrations/v3.h"
+#include "storage/migrations/v4.h"
 
 namespace anneal {
 namespace {
@@ -39,7 +40,7 @@ absl::Status Apply(Connection& connection, const Migration& migration, int64_t n
 
 const std::vector<Migration>& Migrations() {
   static const auto& migrations = *new std::vector<Migration>{
-      {1, kMigrationV1}, {2, kMigrationV2}, {3, kMigrationV3}};
+      {1, kMigrationV1}, {2, kMigrationV2}, {3, kMigrationV3}, {4, kMigrationV4}};
   return migrations;
 }
 

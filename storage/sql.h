@@ -8,7 +8,11 @@ namespace anneal::sql {
 // What ReadJobRow() reads, in its order.
 #define ANNEAL_JOB_COLUMNS                                                                        \
   "id, name, state, stop_reason, message, priority, create_time_us, start_time_us, end_time_us, " \
-  "spec_sha256, attempt_count, kind, sweep_id, trial, model_job_id "
+  "spec_sha256, attempt_count, kind, sweep_id, trial, model_job_id, owner, deadline_us, "           \
+  "max_run_time_us, front, memory_bytes, work_flops, restarts "
+
+// Which jobs a list has. ?2: part of the name; ?4: the owner; both '' for all.
+#define ANNEAL_JOB_FILTER "(?2 = '' OR instr(name, ?2) > 0) AND (?4 = '' OR owner = ?4) "
 
 // --- reads ---
 
@@ -20,33 +24,49 @@ inline constexpr char kTrialSettings[] =
     "SELECT path, value FROM trial_settings WHERE job_id = ?1 ORDER BY position";
 inline constexpr char kJobOfRequest[] = "SELECT id, spec_sha256 FROM jobs WHERE request_id = ?1";
 
+// None has a LIMIT: who reads steps as far as is needed.
 inline constexpr char kNewestJobs[] =
     "SELECT " ANNEAL_JOB_COLUMNS
-    "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC LIMIT ?3";
+    "FROM jobs WHERE id < ?1 AND " ANNEAL_JOB_FILTER "ORDER BY id DESC";
 inline constexpr char kNewestJobsOfState[] =
     "SELECT " ANNEAL_JOB_COLUMNS
-    "FROM jobs WHERE id < ?1 AND (?2 = '' OR instr(name, ?2) > 0) AND state = ?4 "
-    "ORDER BY id DESC LIMIT ?3";
+    "FROM jobs WHERE id < ?1 AND state = ?3 AND " ANNEAL_JOB_FILTER "ORDER BY id DESC";
 // One sweep has at most 1,000 trials: they are read and sorted, whatever the state.
 inline constexpr char kNewestTrials[] =
     "SELECT " ANNEAL_JOB_COLUMNS
-    "FROM jobs INDEXED BY jobs_of_sweep WHERE sweep_id = ?4 AND id < ?1 "
-    "AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC LIMIT ?3";
+    "FROM jobs INDEXED BY jobs_of_sweep WHERE sweep_id = ?3 AND id < ?1 "
+    "AND " ANNEAL_JOB_FILTER "ORDER BY id DESC";
 inline constexpr char kNewestPredictions[] =
     "SELECT " ANNEAL_JOB_COLUMNS
     "FROM jobs INDEXED BY jobs_of_model WHERE model_job_id = ?3 AND id < ?1 "
-    "AND (?2 = '' OR instr(name, ?2) > 0) ORDER BY id DESC";
+    "AND " ANNEAL_JOB_FILTER "ORDER BY id DESC";
 // 1 is QUEUED: a literal, because an index WHERE state = 1 serves it. SQLite would take
 // jobs_by_state and sort.
 inline constexpr char kQueuedJobs[] =
     "SELECT " ANNEAL_JOB_COLUMNS
-    "FROM jobs INDEXED BY jobs_queued WHERE state = 1 AND kind <> 2 ORDER BY priority DESC, id";
+    "FROM jobs INDEXED BY jobs_queued WHERE state = 1 AND kind <> 2 "
+    "ORDER BY front DESC, priority DESC, id";
+inline constexpr char kLabels[] = "SELECT key, value FROM labels WHERE job_id = ?1 ORDER BY key";
+// 6, 7, 8: the states that are an end; kind 2: sweeps.
+inline constexpr char kDeadlines[] =
+    "SELECT id, deadline_us FROM jobs INDEXED BY jobs_with_deadline "
+    "WHERE deadline_us IS NOT NULL AND state NOT IN (6, 7, 8) AND kind <> 2 "
+    "ORDER BY deadline_us, id";
+inline constexpr char kWaiting[] =
+    "SELECT count(*) FROM jobs INDEXED BY jobs_waiting WHERE state IN (1, 4) AND kind <> 2";
+inline constexpr char kWaitingOfOwner[] =
+    "SELECT count(*) FROM jobs INDEXED BY jobs_waiting "
+    "WHERE owner = ?1 AND state IN (1, 4) AND kind <> 2";
+inline constexpr char kGreatestFront[] =
+    "SELECT max(front) FROM jobs WHERE state IN (1, 4)";
 // 2, 3, 5: RUNNING, PAUSING, CANCELLING; kind 2: sweeps.
 inline constexpr char kActiveJobs[] =
-    "SELECT id, state, attempt_count FROM jobs WHERE state IN (2, 3, 5) AND kind <> 2 ORDER BY id";
+    "SELECT id, state, attempt_count, restarts FROM jobs WHERE state IN (2, 3, 5) AND kind <> 2 "
+    "ORDER BY id";
 
 inline constexpr char kAttempts[] =
-    "SELECT attempt, start_time_us, end_time_us, outcome, fingerprint FROM attempts "
+    "SELECT attempt, start_time_us, end_time_us, outcome, fingerprint, loading_us, training_us, "
+    "validating_us, saving_us FROM attempts "
     "WHERE job_id = ?1 ORDER BY attempt";
 inline constexpr char kOpenAttempt[] =
     "SELECT attempt FROM attempts WHERE job_id = ?1 AND end_time_us IS NULL";
@@ -125,16 +145,29 @@ inline constexpr char kTrainingStates[] =
     "WHERE job_id = ?1 ORDER BY number DESC";
 
 inline constexpr char kEvents[] =
-    "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial "
-    "FROM events "
+    "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial, "
+    "batches, bytes FROM events "
     "WHERE job_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+inline constexpr char kLastEventTime[] =
+    "SELECT time_us FROM events WHERE job_id = ?1 ORDER BY sequence DESC LIMIT 1";
 inline constexpr char kLastSequence[] = "SELECT max(sequence) FROM events WHERE job_id = ?1";
 
 // --- writes ---
 
 inline constexpr char kInsertJob[] =
     "INSERT INTO jobs (request_id, name, state, priority, spec_sha256, create_time_us, kind, "
-    "sweep_id, trial, model_job_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    "sweep_id, trial, model_job_id, owner, deadline_us, max_run_time_us, memory_bytes, work_flops) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+inline constexpr char kSetLabel[] =
+    "INSERT INTO labels (job_id, key, value) VALUES (?1, ?2, ?3) "
+    "ON CONFLICT (job_id, key) DO UPDATE SET value = excluded.value";
+inline constexpr char kRemoveLabel[] = "DELETE FROM labels WHERE job_id = ?1 AND key = ?2";
+inline constexpr char kUpdateJob[] =
+    "UPDATE jobs SET priority = ?2, front = ?3, deadline_us = ?4, max_run_time_us = ?5 "
+    "WHERE id = ?1";
+inline constexpr char kAddRestart[] = "UPDATE jobs SET restarts = restarts + 1 WHERE id = ?1";
+inline constexpr char kEndRestarts[] =
+    "UPDATE jobs SET restarts = 0 WHERE id = ?1 AND restarts <> 0";
 inline constexpr char kInsertTrialSetting[] =
     "INSERT INTO trial_settings (job_id, position, path, value) VALUES (?1, ?2, ?3, ?4)";
 inline constexpr char kInsertSpec[] = "INSERT INTO specs (job_id, spec) VALUES (?1, ?2)";
@@ -150,7 +183,8 @@ inline constexpr char kDeleteJob[] = "DELETE FROM jobs WHERE id = ?1 AND state I
 inline constexpr char kInsertAttempt[] =
     "INSERT INTO attempts (job_id, attempt, start_time_us, fingerprint) VALUES (?1, ?2, ?3, ?4)";
 inline constexpr char kEndAttempt[] =
-    "UPDATE attempts SET end_time_us = ?3, outcome = ?4 "
+    "UPDATE attempts SET end_time_us = ?3, outcome = ?4, loading_us = ?5, training_us = ?6, "
+    "validating_us = ?7, saving_us = ?8 "
     "WHERE job_id = ?1 AND attempt = ?2 AND end_time_us IS NULL";
 
 inline constexpr char kInsertEpoch[] =
@@ -189,9 +223,10 @@ inline constexpr char kInsertResultMetric[] =
 
 inline constexpr char kInsertEvent[] =
     "INSERT INTO events (job_id, sequence, time_us, kind, state, stop_reason, attempt, text, "
-    "epoch, trial_job_id, trial) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    "epoch, trial_job_id, trial, batches, bytes) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 #undef ANNEAL_JOB_COLUMNS
+#undef ANNEAL_JOB_FILTER
 
 }  // namespace anneal::sql

@@ -103,6 +103,12 @@ absl::StatusOr<CreatedJob> SqliteStore::CreateJob(const NewJob& job) {
       [&](Connection& connection, int64_t now_us) { return WriteJob(connection, job, now_us); });
 }
 
+absl::StatusOr<UpdatedJob> SqliteStore::UpdateJob(JobId id, const JobUpdate& update) {
+  return Write<UpdatedJob>([&](Connection& connection, int64_t now_us) {
+    return WriteUpdate(connection, id, update, now_us);
+  });
+}
+
 absl::StatusOr<StartedAttempt> SqliteStore::BeginAttempt(JobId id, const std::string& fingerprint) {
   return Write<StartedAttempt>([&](Connection& connection, int64_t now_us) {
     return WriteAttempt(connection, id, fingerprint, now_us);
@@ -149,14 +155,15 @@ absl::StatusOr<std::vector<JobEvent>> SqliteStore::CancelWaitingTrials(JobId swe
   });
 }
 
-absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted() {
-  return Write<std::vector<JobId>>(
-      [&](Connection& connection, int64_t now_us) { return WriteRecovery(connection, now_us); });
+absl::StatusOr<std::vector<JobId>> SqliteStore::RecoverInterrupted(int64_t max_restarts) {
+  return Write<std::vector<JobId>>([&](Connection& connection, int64_t now_us) {
+    return WriteRecovery(connection, max_restarts, now_us);
+  });
 }
 
-absl::StatusOr<std::vector<std::string>> SqliteStore::AppendTrainingState(
+absl::StatusOr<KeptState> SqliteStore::AppendTrainingState(
     JobId id, int64_t attempt, const TrainingStateInfo& state) {
-  return Write<std::vector<std::string>>([&](Connection& connection, int64_t now_us) {
+  return Write<KeptState>([&](Connection& connection, int64_t now_us) {
     return WriteTrainingState(connection, id, attempt, state, now_us);
   });
 }
@@ -191,6 +198,11 @@ absl::StatusOr<std::vector<Job>> SqliteStore::ListJobs(const JobQuery& query) {
 
 absl::StatusOr<std::vector<Job>> SqliteStore::ListQueued() {
   return Read<std::vector<Job>>([&](Connection& connection) { return ReadQueued(connection); });
+}
+
+absl::StatusOr<std::vector<JobDeadline>> SqliteStore::ListDeadlines() {
+  return Read<std::vector<JobDeadline>>(
+      [&](Connection& connection) { return ReadDeadlines(connection); });
 }
 
 absl::StatusOr<std::vector<TrialRow>> SqliteStore::ListTrials(const TrialQuery& query) {

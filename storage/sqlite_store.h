@@ -50,6 +50,7 @@ class SqliteStore final : public Store {
   ~SqliteStore() override;
 
   absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) override;
+  absl::StatusOr<UpdatedJob> UpdateJob(JobId id, const JobUpdate& update) override;
   absl::StatusOr<StartedAttempt> BeginAttempt(JobId id, const std::string& fingerprint) override;
   absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
                                                       const EpochRecord& record) override;
@@ -60,8 +61,8 @@ class SqliteStore final : public Store {
                                        const std::string& message) override;
   absl::StatusOr<std::vector<JobEvent>> AppendTrialEnds(JobId sweep_id) override;
   absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) override;
-  absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override;
-  absl::StatusOr<std::vector<std::string>> AppendTrainingState(
+  absl::StatusOr<std::vector<JobId>> RecoverInterrupted(int64_t max_restarts) override;
+  absl::StatusOr<KeptState> AppendTrainingState(
       JobId id, int64_t attempt, const TrainingStateInfo& state) override;
   absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
                                            const PredictionSet& set) override;
@@ -71,6 +72,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<Job> GetJob(JobId id) override;
   absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) override;
   absl::StatusOr<std::vector<Job>> ListQueued() override;
+  absl::StatusOr<std::vector<JobDeadline>> ListDeadlines() override;
   absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) override;
   absl::StatusOr<std::vector<JobId>> ListOpenSweeps() override;
   absl::StatusOr<std::vector<EpochRecord>> ListEpochs(const EpochQuery& query) override;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "server/core/checkpoint_info.h"
 #include "server/core/job.h"
+#include "server/core/job_update.h"
 #include "server/core/metrics.h"
 #include "server/core/prediction.h"
 #include "server/core/prediction_filter.h"
@@ -35,6 +37,12 @@ struct NewTrial {
   std::vector<TrialSetting> settings;
 };
 
+// How many jobs may wait (QUEUED or PAUSED) after one more is made. 0: any number.
+struct QueueLimits {
+  int64_t jobs = 0;
+  int64_t jobs_of_owner = 0;
+};
+
 struct NewJob {
   JobKind kind = JobKind::kTraining;
   std::string name;
@@ -45,6 +53,11 @@ struct NewJob {
   std::vector<std::string> warnings;  // become Warning events after the first
   std::vector<NewTrial> trials;       // of a sweep, in order; they get the sweep's priority
   JobId model_job_id = 0;             // of a prediction: the training that it is of
+  std::string owner{};                // trials have it too, as the next four
+  Labels labels{};
+  JobLimits limits{};
+  JobNeeds needs{};  // of a sweep: of each trial
+  QueueLimits queue_limits{};
 };
 
 struct CreatedJob {
@@ -53,6 +66,12 @@ struct CreatedJob {
   std::vector<JobEvent>
       events;  // of the job; its trials have one each, QUEUED, which nobody can have waited for
   std::vector<JobId> trials;  // of a sweep, in order; also where nothing was written
+};
+
+struct UpdatedJob {
+  std::vector<JobEvent> events;  // notes, of the job
+  std::vector<Job> changed;      // the job, and of a sweep its trials that have not ended: as lists
+                                 // have them
 };
 
 struct StartedAttempt {
@@ -69,6 +88,13 @@ struct AttemptEnd {
   std::string outcome;  // "SUCCEEDED", "FAILED", "CANCELLED", "INTERRUPTED"
   std::optional<TrainingResult> result;  // only where `to` is terminal
   std::optional<CheckpointInfo> checkpoint{};  // the final weights, already on disk; only where `to` is SUCCEEDED
+  std::optional<TimeSpent> time_spent{};
+  bool is_restart = false;  // it is QUEUED again although nobody asked: Job::restarts counts it
+};
+
+struct KeptState {
+  JobEvent event;
+  std::vector<std::string> replaced;  // files that no row names any more and can be removed
 };
 
 struct JobQuery {
@@ -78,6 +104,15 @@ struct JobQuery {
   int64_t limit = 50;
   JobId sweep_id = 0;  // only this sweep's trials; 0: all
   JobId model_job_id = 0;  // only predictions by this training; 0: all
+  std::string owner{};     // empty: all
+  // All of them: a key with this value, or with any where there is none.
+  std::map<std::string, std::optional<std::string>> labels{};
+};
+
+// When a job that has not ended must have.
+struct JobDeadline {
+  JobId id = 0;
+  int64_t deadline_us = 0;
 };
 
 struct EpochQuery {
@@ -149,14 +184,22 @@ class Store {
   // --- mutations ---
 
   // QUEUED, and of a sweep all its trials too: all or nothing. With a request_id seen before: the
-  // job made then. ALREADY_EXISTS: that id was used for another spec. NOT_FOUND: there is no job
-  // `model_job_id` any more.
+  // job made then, whatever waits now. ALREADY_EXISTS: that id was used for another spec. NOT_FOUND:
+  // there is no job `model_job_id` any more. FAILED_PRECONDITION: more jobs would wait than
+  // `queue_limits` allow; the message says which limit.
   virtual absl::StatusOr<CreatedJob> CreateJob(const NewJob& job) = 0;
+
+  // All or nothing. Priority, place and limits may be changed until the job has ended, and of a sweep
+  // change for its trials that have not; labels always. A change of something to what it is already
+  // makes no event, and changes of jobs that have ended make none. FAILED_PRECONDITION: the job has
+  // ended; `to_front` of one that does not wait; a label too many. NOT_FOUND.
+  virtual absl::StatusOr<UpdatedJob> UpdateJob(JobId id, const JobUpdate& update) = 0;
 
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.
   virtual absl::StatusOr<StartedAttempt> BeginAttempt(JobId id, const std::string& fingerprint) = 0;
 
-  // Stores the epoch (time_us and attempt are filled in here). Nothing is returned where this epoch
+  // Stores the epoch (time_us and attempt are filled in here); a new one ends the count of
+  // Job::restarts, as a state and predictions do. Nothing is returned where this epoch
   // is already stored, by an earlier attempt: the first row stays. The job must be active and
   // `attempt` its open one, else ABORTED. NOT_FOUND.
   virtual absl::StatusOr<std::optional<JobEvent>> AppendEpoch(JobId id, int64_t attempt,
@@ -191,16 +234,16 @@ class Store {
   virtual absl::StatusOr<std::vector<JobEvent>> CancelWaitingTrials(JobId sweep_id) = 0;
 
   // What an earlier process left active: kInterrupt is applied to each, open attempts end
-  // INTERRUPTED. Sweeps stay as they are: no worker was busy with one, and its attempt lasts from
+  // INTERRUPTED, at the time of the job's last event. It counts as a restart; a RUNNING job that has
+  // had more than `max_restarts` (0: any number) of them is FAILED (TOO_MANY_RESTARTS) instead. Sweeps stay as they are: no worker was busy with one, and its attempt lasts from
   // its first trial to its last. To be called once, before anything else runs. Returns the jobs it
   // changed.
-  virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted() = 0;
+  virtual absl::StatusOr<std::vector<JobId>> RecoverInterrupted(int64_t max_restarts) = 0;
 
   // Keeps a state, whose file is on disk, as the job's newest; one of the same file, which it has
-  // replaced there, is forgotten. The newest two are kept; returns the files of those that are not
-  // any more and can be removed. The job must be active and `attempt` its open one, else ABORTED.
-  // NOT_FOUND. No event tells of it.
-  virtual absl::StatusOr<std::vector<std::string>> AppendTrainingState(
+  // replaced there, is forgotten. The newest two are kept. The job must be active and `attempt` its
+  // open one, else ABORTED. NOT_FOUND.
+  virtual absl::StatusOr<KeptState> AppendTrainingState(
       JobId id, int64_t attempt, const TrainingStateInfo& state) = 0;
 
   // Begins the predictions of a prediction job, or finds those that an earlier attempt has begun:
@@ -229,12 +272,15 @@ class Store {
   // With attempts and result. NOT_FOUND.
   virtual absl::StatusOr<Job> GetJob(JobId id) = 0;
 
-  // Newest first, without spec, attempts and result; trials with their settings.
+  // Newest first, without spec, attempts and result; with labels, trials with their settings.
   virtual absl::StatusOr<std::vector<Job>> ListJobs(const JobQuery& query) = 0;
 
-  // Every QUEUED job that waits for a worker, so no sweep, in the order it will run: priority
-  // descending, then id. Without spec, attempts, result and trials' settings.
+  // Every QUEUED job that waits for a worker, so no sweep, in the order it will run: front, then
+  // priority, both descending, then id. Without spec, attempts, result, labels and trials' settings.
   virtual absl::StatusOr<std::vector<Job>> ListQueued() = 0;
+
+  // Of every job but sweeps that has a deadline and has not ended, soonest first.
+  virtual absl::StatusOr<std::vector<JobDeadline>> ListDeadlines() = 0;
 
   // The sweep's trials by number; none where there is no such sweep.
   virtual absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) = 0;

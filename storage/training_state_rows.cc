@@ -1,15 +1,15 @@
 #include "storage/training_state_rows.h"
 
 #include "server/core/status_macros.h"
+#include "storage/event_rows.h"
+#include "storage/mutations.h"
 #include "storage/reads.h"
 #include "storage/sql.h"
 
 namespace anneal {
 
-absl::StatusOr<std::vector<std::string>> WriteTrainingState(Connection& connection, JobId id,
-                                                            int64_t attempt,
-                                                            const TrainingStateInfo& state,
-                                                            int64_t now_us) {
+absl::StatusOr<KeptState> WriteTrainingState(Connection& connection, JobId id, int64_t attempt,
+                                             const TrainingStateInfo& state, int64_t now_us) {
   RETURN_IF_ERROR(CheckAttemptOpen(connection, id, attempt));
   // First: otherwise the file would be returned, later, while the new row still names it.
   Query(connection, sql::kDeleteTrainingStateOfFile).Bind(id).BindText(state.file).Run();
@@ -24,11 +24,16 @@ absl::StatusOr<std::vector<std::string>> WriteTrainingState(Connection& connecti
       .BindText(state.fingerprint)
       .Bind(now_us)
       .Run();
-  std::vector<std::string> files;
+  EndRestarts(connection, id);
+  KeptState kept;
+  kept.event = {.job_id = id,
+                .time_us = now_us,
+                .what = JobEvent::StateKept{state.epochs, state.batches, state.bytes}};
+  WriteEvent(connection, kept.event);
   Query old(connection, sql::kDeleteOldTrainingStates);
   old.Bind(id);
-  while (old.Step()) files.push_back(old.Text(0));
-  return files;
+  while (old.Step()) kept.replaced.push_back(old.Text(0));
+  return kept;
 }
 
 void EraseTrainingStates(Connection& connection, JobId id) {

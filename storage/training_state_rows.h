@@ -9,14 +9,13 @@
 #include "absl/status/statusor.h"
 #include "server/core/checkpoint_info.h"
 #include "storage/connection.h"
+#include "storage/store.h"
 
 namespace anneal {
 
 // Inside a transaction of the caller; `now_us` is the time of the row.
-absl::StatusOr<std::vector<std::string>> WriteTrainingState(Connection& connection, JobId id,
-                                                            int64_t attempt,
-                                                            const TrainingStateInfo& state,
-                                                            int64_t now_us);
+absl::StatusOr<KeptState> WriteTrainingState(Connection& connection, JobId id, int64_t attempt,
+                                             const TrainingStateInfo& state, int64_t now_us);
 
 // Inside the transaction that ends the job's last attempt.
 void EraseTrainingStates(Connection& connection, JobId id);

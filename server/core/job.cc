@@ -15,6 +15,7 @@ std::optional<JobState> NextState(JobState state, JobTransition transition) {
       if (transition == T::kStart) return S::kRunning;
       if (transition == T::kCancel) return S::kCancelled;
       if (transition == T::kPause) return S::kPaused;
+      if (transition == T::kExpire) return S::kFailed;
       return std::nullopt;
     case S::kRunning:
       if (transition == T::kSucceed) return S::kSucceeded;
@@ -32,6 +33,7 @@ std::optional<JobState> NextState(JobState state, JobTransition transition) {
     case S::kPaused:
       if (transition == T::kResume) return S::kQueued;
       if (transition == T::kCancel) return S::kCancelled;
+      if (transition == T::kExpire) return S::kFailed;
       return std::nullopt;
     case S::kCancelling:
       if (transition == T::kSucceed) return S::kSucceeded;

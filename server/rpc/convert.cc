@@ -35,6 +35,13 @@ google::protobuf::Timestamp ToTimestamp(int64_t time_us) {
   return timestamp;
 }
 
+google::protobuf::Duration ToDuration(int64_t duration_us) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(duration_us / 1'000'000);
+  duration.set_nanos(static_cast<int32_t>(duration_us % 1'000'000 * 1000));
+  return duration;
+}
+
 v1::EpochMetrics ToProto(JobId job_id, const EpochRecord& record) {
   v1::EpochMetrics proto;
   proto.set_job_id(absl::StrCat(job_id));
@@ -89,6 +96,13 @@ v1::JobEvent ToProto(const JobEvent& event) {
     to->set_job_id(absl::StrCat(end->job_id));
     to->set_trial(end->trial);
     to->set_state(static_cast<v1::Job::State>(end->state));
+  } else if (const auto* kept = std::get_if<JobEvent::StateKept>(&event.what)) {
+    v1::JobEvent::StateKept* to = proto.mutable_state_kept();
+    to->set_epochs(kept->epochs);
+    to->set_batches(kept->batches);
+    to->set_bytes(kept->bytes);
+  } else if (const auto* note = std::get_if<JobEvent::Note>(&event.what)) {
+    proto.set_note(ToUtf8(note->text));
   }
   return proto;
 }
@@ -172,6 +186,12 @@ absl::StatusOr<v1::Job> ToProto(const Job& job) {
       *proto.mutable_lr_range_test_result() = ToProto(*curve);
   }
   proto.set_attempt_count(job.attempt_count);
+  proto.set_owner(ToUtf8(job.owner));
+  for (const auto& [key, value] : job.labels) (*proto.mutable_labels())[key] = ToUtf8(value);
+  if (job.limits.deadline_us != 0) *proto.mutable_deadline() = ToTimestamp(job.limits.deadline_us);
+  if (job.limits.max_run_time_us != 0)
+    *proto.mutable_max_run_time() = ToDuration(job.limits.max_run_time_us);
+  proto.set_memory_bytes(job.needs.memory_bytes);
   return proto;
 }
 

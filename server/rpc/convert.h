@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,7 @@
 namespace anneal {
 
 google::protobuf::Timestamp ToTimestamp(int64_t time_us);
+google::protobuf::Duration ToDuration(int64_t duration_us);
 
 v1::EpochMetrics ToProto(JobId job_id, const EpochRecord& record);
 v1::TrainingResult ToProto(const TrainingResult& result);

@@ -44,7 +44,7 @@ absl::Status AttemptObserver::KeepState(const TrainingState& state) {
   written->file = file;
   // After an error the row may be there all the same: so is the file.
   ASSIGN_OR_RETURN(const std::vector<std::string> gone,
-                   store_.AppendTrainingState(id_, attempt_, *written));
+                   recorder_.AppendTrainingState(id_, attempt_, *written));
   for (const std::string& each : gone) artifacts_.RemoveFile(each);
   return absl::OkStatus();
 }

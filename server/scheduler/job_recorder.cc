@@ -22,6 +22,21 @@ absl::Status JobRecorder::AppendEpoch(JobId id, int64_t attempt, const EpochReco
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> JobRecorder::AppendTrainingState(
+    JobId id, int64_t attempt, const TrainingStateInfo& state) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(KeptState kept, store_.AppendTrainingState(id, attempt, state));
+  bus_.Publish(std::move(kept.event));
+  return std::move(kept.replaced);
+}
+
+absl::StatusOr<UpdatedJob> JobRecorder::UpdateJob(JobId id, const JobUpdate& update) {
+  const MutexLock lock(OrderOf(id));
+  ASSIGN_OR_RETURN(UpdatedJob updated, store_.UpdateJob(id, update));
+  for (const JobEvent& event : updated.events) bus_.Publish(event);
+  return updated;
+}
+
 absl::Status JobRecorder::AppendWarning(JobId id, const std::string& text) {
   const MutexLock lock(OrderOf(id));
   ASSIGN_OR_RETURN(JobEvent event, store_.AppendWarning(id, text));

@@ -36,6 +36,12 @@ class JobRecorder {
   // OK, and nothing is published, where an earlier attempt has stored this epoch.
   absl::Status AppendEpoch(JobId id, int64_t attempt, const EpochRecord& record);
 
+  // Returns the files that no row names any more.
+  absl::StatusOr<std::vector<std::string>> AppendTrainingState(JobId id, int64_t attempt,
+                                                               const TrainingStateInfo& state);
+
+  absl::StatusOr<UpdatedJob> UpdateJob(JobId id, const JobUpdate& update);
+
   absl::Status AppendWarning(JobId id, const std::string& text);
 
   absl::Status EndAttempt(JobId id, int64_t attempt, const AttemptEnd& end);

@@ -88,6 +88,7 @@ class SchedulerImpl final : public Scheduler {
       : store_(store),
         clock_(clock),
         worker_count_(options.workers),
+        max_restarts_(options.max_restarts),
         artifacts_(options.artifact_folder),
         recorder_(store, bus),
         sweeps_(store, recorder_, clock,
@@ -123,6 +124,7 @@ class SchedulerImpl final : public Scheduler {
   Store& store_;
   const Clock& clock_;
   const int worker_count_;
+  const int64_t max_restarts_;
   const ArtifactFolder artifacts_;
   JobRecorder recorder_;
   SweepKeeper sweeps_;
@@ -147,7 +149,7 @@ absl::Status SchedulerImpl::Start() {
     return absl::InvalidArgumentError(
         absl::StrCat("workers is ", worker_count_, "; it must be at least 1"));
   }
-  RETURN_IF_ERROR(store_.RecoverInterrupted().status());
+  RETURN_IF_ERROR(store_.RecoverInterrupted(max_restarts_).status());
   ASSIGN_OR_RETURN(const std::vector<JobId> sweeps, store_.ListOpenSweeps());
   for (const JobId sweep : sweeps) RETURN_IF_ERROR(sweeps_.Settle(sweep));
   ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());

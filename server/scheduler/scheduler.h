@@ -31,6 +31,8 @@ class Scheduler {
     // StopReason::kStorage.
     int64_t storage_retry_us = 30'000'000;
     int64_t progress_interval_us = 100'000;
+    // As of Store::RecoverInterrupted; also of attempts that failed for a reason that can pass.
+    int64_t max_restarts = 5;
     std::string artifact_folder;  // for the files that jobs leave behind; need not exist yet
   };
 

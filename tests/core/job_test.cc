@@ -22,24 +22,24 @@ constexpr std::optional<JobState> kNo = std::nullopt;
 
 struct TableRow {
   JobState state;
-  // After start, succeed, fail, cancel, pause, resume, stopped, interrupt: the order of
+  // After start, succeed, fail, cancel, pause, resume, stopped, interrupt, expire: the order of
   // kAllJobTransitions.
   std::vector<std::optional<JobState>> next;
 };
 
-// The drawing in job.h, read by a person into a table.
+// The table in job.h, written a second time.
 const std::vector<TableRow>& Table() {
   // clang-format off
   static const std::vector<TableRow> table = {
-    //             start     succeed     fail     cancel       pause     resume   stopped     interrupt
-    {kQueued,     {kRunning, kNo,        kNo,     kCancelled,  kPaused,  kNo,     kNo,        kNo}},
-    {kRunning,    {kNo,      kSucceeded, kFailed, kCancelling, kPausing, kNo,     kNo,        kQueued}},
-    {kPausing,    {kNo,      kSucceeded, kFailed, kCancelling, kNo,      kNo,     kPaused,    kPaused}},
-    {kPaused,     {kNo,      kNo,        kNo,     kCancelled,  kNo,      kQueued, kNo,        kNo}},
-    {kCancelling, {kNo,      kSucceeded, kFailed, kNo,         kNo,      kNo,     kCancelled, kCancelled}},
-    {kSucceeded,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
-    {kFailed,     {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
-    {kCancelled,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo}},
+    //             start     succeed     fail     cancel       pause     resume   stopped     interrupt   expire
+    {kQueued,     {kRunning, kNo,        kNo,     kCancelled,  kPaused,  kNo,     kNo,        kNo,            kFailed}},
+    {kRunning,    {kNo,      kSucceeded, kFailed, kCancelling, kPausing, kNo,     kNo,        kQueued,        kNo}},
+    {kPausing,    {kNo,      kSucceeded, kFailed, kCancelling, kNo,      kNo,     kPaused,    kPaused,        kNo}},
+    {kPaused,     {kNo,      kNo,        kNo,     kCancelled,  kNo,      kQueued, kNo,        kNo,            kFailed}},
+    {kCancelling, {kNo,      kSucceeded, kFailed, kNo,         kNo,      kNo,     kCancelled, kCancelled,     kNo}},
+    {kSucceeded,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo,            kNo}},
+    {kFailed,     {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo,            kNo}},
+    {kCancelled,  {kNo,      kNo,        kNo,     kNo,         kNo,      kNo,     kNo,        kNo,            kNo}},
   };
   // clang-format on
   return table;

@@ -22,7 +22,7 @@
 namespace anneal {
 
 // "RUNNING", "SUCCEEDED COMPLETED", "epoch 3", "warning: text", "result of 3 epochs",
-// "trial 3 FAILED".
+// "trial 3 FAILED", "kept after 2 epochs", "note: text".
 inline std::string Text(const JobEvent& event) {
   if (const auto* change = std::get_if<JobEvent::StateChange>(&event.what)) {
     return change->stop_reason == StopReason::kNone
@@ -39,7 +39,22 @@ inline std::string Text(const JobEvent& event) {
   if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
     return absl::StrCat("trial ", end->trial, " ", ToAbsl(JobStateName(end->state)));
   }
+  if (const auto* kept = std::get_if<JobEvent::StateKept>(&event.what)) {
+    return absl::StrCat("kept after ", kept->epochs, " epochs");
+  }
+  if (const auto* note = std::get_if<JobEvent::Note>(&event.what)) {
+    return absl::StrCat("note: ", note->text);
+  }
   return absl::StrCat("result of ", std::get<TrainingResult>(event.what).epochs, " epochs");
+}
+
+// Of all but the states kept, which come when they come: TrainingStatesTest asks for these.
+inline std::vector<std::string> Texts(const std::vector<JobEvent>& events) {
+  std::vector<std::string> texts;
+  for (const JobEvent& event : events) {
+    if (!std::holds_alternative<JobEvent::StateKept>(event.what)) texts.push_back(Text(event));
+  }
+  return texts;
 }
 
 // Thread-safe.
@@ -84,9 +99,7 @@ class Recording {
 
   std::vector<std::string> Texts() const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<std::string> texts;
-    for (const JobEvent& event : events_) texts.push_back(Text(event));
-    return texts;
+    return anneal::Texts(events_);
   }
 
   // Whether what the bus delivered was in order and without gaps (the newest may come twice), and

@@ -93,9 +93,7 @@ class SchedulerFixture : public testing::Test {
   }
 
   std::vector<std::string> StoredTexts(JobId id) const {
-    std::vector<std::string> texts;
-    for (const JobEvent& event : store_.Events(id)) texts.push_back(Text(event));
-    return texts;
+    return Texts(store_.Events(id));
   }
 
   const TempFolder folder_;

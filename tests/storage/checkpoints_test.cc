@@ -181,7 +181,7 @@ TEST_F(CheckpointsTest, FromFilesOfOlderVersions) {
     EXPECT_EQ(Get(Create(prediction)).model_job_id, 2);
     store_.reset();
     SQLite::Database database(path_);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 3);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 4);
     EXPECT_EQ(database.execAndGet("PRAGMA integrity_check").getString(), "ok");
     SQLite::Statement broken(database, "PRAGMA foreign_key_check");
     EXPECT_FALSE(broken.executeStep());

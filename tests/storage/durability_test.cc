@@ -60,7 +60,7 @@ struct Promise {
 [[noreturn]] void WriteUntilKilled(const std::string& path, int pipe) {
   const SystemClock clock;
   auto store = SqliteStore::Open(path, clock, {});
-  if (!store.ok() || !(*store)->RecoverInterrupted().ok()) _exit(1);
+  if (!store.ok() || !(*store)->RecoverInterrupted(0).ok()) _exit(1);
   const auto promise = [pipe](Promise kept) {
     if (write(pipe, &kept, sizeof kept) != sizeof kept) _exit(2);
   };

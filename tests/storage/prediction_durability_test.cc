@@ -58,7 +58,7 @@ int64_t ExpectWholeChunks(Store& store, JobId id, const std::string& path) {
 [[noreturn]] void AppendUntilKilled(const std::string& path, int pipe) {
   const SystemClock clock;
   auto store = SqliteStore::Open(path, clock, {});
-  if (!store.ok() || !(*store)->RecoverInterrupted().ok()) _exit(1);
+  if (!store.ok() || !(*store)->RecoverInterrupted(0).ok()) _exit(1);
   if (!(*store)->GetJob(1).ok() && !(*store)->CreateJob(MakeJob()).ok()) _exit(2);
   const auto started = (*store)->BeginAttempt(1, "cpu");
   if (!started.ok()) _exit(3);

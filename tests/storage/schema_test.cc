@@ -111,18 +111,18 @@ TEST_F(SchemaTest, TheKeysHoldThePromises) {
   database.exec(
       "INSERT INTO jobs (name, state, priority, spec_sha256, create_time_us) VALUES ('', 2, 0, '', "
       "0);"
-      "INSERT INTO attempts VALUES (1, 1, 0, NULL, '', '');"
+      "INSERT INTO attempts VALUES (1, 1, 0, NULL, '', '', NULL, NULL, NULL, NULL);"
       "INSERT INTO epochs VALUES (1, 1, 1, 0, 0);"
-      "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL, NULL, NULL)");
+      "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL, NULL, NULL, NULL, NULL)");
   for (const char* sql :
        {"INSERT INTO epochs VALUES (1, 1, 2, 0, 0)",            // twice
         "INSERT INTO epochs VALUES (1, 0, 1, 0, 0)",            // from 1
         "INSERT INTO epochs VALUES (2, 1, 1, 0, 0)",            // of no job
         "INSERT INTO epoch_metrics VALUES (1, 2, 'loss', 0)",   // of no epoch
-        "INSERT INTO attempts VALUES (1, 2, 0, NULL, '', '')",  // two at once
-        "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL, NULL, NULL)",
-        "INSERT INTO events VALUES (1, 2, 0, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-        "INSERT INTO events VALUES (1, 2, 0, 1, NULL, NULL, NULL, 'x', NULL, NULL, NULL)",
+        "INSERT INTO attempts VALUES (1, 2, 0, NULL, '', '', NULL, NULL, NULL, NULL)",  // two at once
+        "INSERT INTO events VALUES (1, 1, 0, 3, NULL, NULL, NULL, 'w', NULL, NULL, NULL, NULL, NULL)",
+        "INSERT INTO events VALUES (1, 2, 0, 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+        "INSERT INTO events VALUES (1, 2, 0, 1, NULL, NULL, NULL, 'x', NULL, NULL, NULL, NULL, NULL)",
         "UPDATE jobs SET state = 'RUNNING'"}) {
     const int code = database.tryExec(sql);
     EXPECT_EQ(code & 0xff, 19) << sql;  // SQLITE_CONSTRAINT

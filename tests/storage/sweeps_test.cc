@@ -195,7 +195,7 @@ TEST_F(SweepsTest, RecoveryLeavesSweepsToTheirTrials) {
   Create(MakeSweep(1));
   ASSERT_TRUE(store_->BeginAttempt(1, "sweep").ok());
   ASSERT_TRUE(store_->BeginAttempt(2, "cpu").ok());
-  EXPECT_THAT(*store_->RecoverInterrupted(), ElementsAre(2));
+  EXPECT_THAT(*store_->RecoverInterrupted(0), ElementsAre(2));
   EXPECT_EQ(Get(1).state, JobState::kRunning);
   EXPECT_EQ(Get(1).attempts.at(0).end_time_us, 0);
   EXPECT_EQ(Get(2).state, JobState::kQueued);
@@ -245,13 +245,13 @@ TEST_F(SweepsTest, TheKeysHoldThePromises) {
   store_.reset();
   SQLite::Database database(path_, SQLite::OPEN_READWRITE);
   database.exec("PRAGMA foreign_keys = ON");
-  database.exec("INSERT INTO events VALUES (1, 9, 0, 5, 6, NULL, NULL, NULL, NULL, 2, 1)");
+  database.exec("INSERT INTO events VALUES (1, 9, 0, 5, 6, NULL, NULL, NULL, NULL, 2, 1, NULL, NULL)");
   for (const char* sql :
        {// told twice; without its state, its job or its number
-        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 2, 1)",
-        "INSERT INTO events VALUES (1, 10, 0, 5, NULL, NULL, NULL, NULL, NULL, 3, 1)",
-        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, NULL, 1)",
-        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 3, NULL)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 2, 1, NULL, NULL)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, NULL, NULL, NULL, NULL, NULL, 3, 1, NULL, NULL)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, NULL, 1, NULL, NULL)",
+        "INSERT INTO events VALUES (1, 10, 0, 5, 7, NULL, NULL, NULL, NULL, 3, NULL, NULL, NULL)",
         // a trial of no sweep, without a number, of a number that is taken
         "UPDATE jobs SET sweep_id = 99 WHERE id = 2", "UPDATE jobs SET trial = NULL WHERE id = 2",
         "UPDATE jobs SET trial = 0 WHERE id = 2",
@@ -329,7 +329,7 @@ TEST_F(SweepsTest, FromAFileOfVersion1) {
   EXPECT_THAT(Events(6), SizeIs(2));
   EXPECT_THAT(Ids(*store_->ListQueued()), ElementsAre(1));
   EXPECT_THAT(*store_->ListOpenSweeps(), IsEmpty());
-  EXPECT_THAT(*store_->RecoverInterrupted(), ElementsAre(2, 3, 5));
+  EXPECT_THAT(*store_->RecoverInterrupted(0), ElementsAre(2, 3, 5));
   const JobId sweep = Create(MakeSweep(2));
   EXPECT_EQ(sweep, 9);
   EXPECT_THAT(Trials(sweep), SizeIs(2));

@@ -44,7 +44,7 @@ std::vector<std::string> Files(Store& store, JobId id) {
 std::vector<std::string> Append(Store& store, JobId id, int64_t attempt, const std::string& file) {
   const auto removable = store.AppendTrainingState(id, attempt, MakeState(file));
   if (!removable.ok()) return {removable.status().ToString()};
-  return *removable;
+  return removable->replaced;
 }
 
 AttemptEnd End(JobState from, JobState to) {
@@ -143,7 +143,7 @@ TEST_P(TrainingStatesTest, AStateOfTheSameFileReplacesTheOlder) {
   rewritten.sha256 = "of other bytes";
   const auto removable = store().AppendTrainingState(id, 1, rewritten);  // the newer
   ASSERT_TRUE(removable.ok()) << removable.status();
-  EXPECT_THAT(*removable, IsEmpty());
+  EXPECT_THAT(removable->replaced, IsEmpty());
   EXPECT_THAT(Files(store(), id), ElementsAre("a", "b"));
   EXPECT_EQ(store().ListTrainingStates(id)->front().sha256, "of other bytes");
   EXPECT_THAT(Append(store(), id, 1, "c"), ElementsAre("b"));
@@ -163,11 +163,23 @@ TEST_P(TrainingStatesTest, JobsDoNotTouchEachOther) {
   EXPECT_THAT(Files(store(), other), ElementsAre("a", "b"));
 }
 
-TEST_P(TrainingStatesTest, NoEventTellsOfIt) {
+TEST_P(TrainingStatesTest, AnEventTellsOfIt) {
   const JobId id = Start();
-  const size_t before = store().ListEvents(id, 0, 100)->size();
-  EXPECT_THAT(Append(store(), id, 1, "a"), IsEmpty());
-  EXPECT_EQ(store().ListEvents(id, 0, 100)->size(), before);
+  TrainingStateInfo state = MakeState("a");
+  state.epochs = 3;
+  state.batches = 7;
+  state.bytes = 12345;
+  const auto kept = store().AppendTrainingState(id, 1, state);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  const JobEvent stored = store().ListEvents(id, 0, 100)->back();
+  for (const JobEvent& event : {stored, kept->event}) {
+    EXPECT_EQ(event.job_id, id);
+    EXPECT_EQ(event.sequence, 3);
+    const auto& what = std::get<JobEvent::StateKept>(event.what);
+    EXPECT_EQ(what.epochs, 3);
+    EXPECT_EQ(what.batches, 7);
+    EXPECT_EQ(what.bytes, 12345);
+  }
 }
 
 TEST_P(TrainingStatesTest, OnlyOfTheOpenAttempt) {
@@ -265,7 +277,7 @@ TEST_P(TrainingStatesTest, KeptOverTheEndOfTheDaemon) {
   }
   Change(pausing, JobState::kRunning, JobState::kPausing);
   Change(cancelling, JobState::kRunning, JobState::kCancelling);
-  ASSERT_THAT(*store().RecoverInterrupted(), ElementsAre(running, pausing, cancelling));
+  ASSERT_THAT(*store().RecoverInterrupted(0), ElementsAre(running, pausing, cancelling));
   for (const JobId id : {running, pausing, cancelling}) {
     EXPECT_THAT(Files(store(), id), ElementsAre("b", "a"));
     EXPECT_EQ(Code(store().AppendTrainingState(id, 1, MakeState("late"))),

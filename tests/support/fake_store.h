@@ -21,6 +21,7 @@
 #include "server/core/checkpoint_info.h"
 #include "server/core/clock.h"
 #include "server/core/job.h"
+#include "server/core/job_update.h"
 #include "server/core/metrics.h"
 #include "server/core/mutex.h"
 #include "server/core/prediction.h"
@@ -36,6 +37,7 @@ class FakeStore final : public Store {
  public:
   enum class Call : size_t {
     kCreateJob,
+    kUpdateJob,
     kBeginAttempt,
     kAppendEpoch,
     kAppendWarning,
@@ -51,6 +53,7 @@ class FakeStore final : public Store {
     kGetJob,
     kListJobs,
     kListQueued,
+    kListDeadlines,
     kListTrials,
     kListOpenSweeps,
     kListEpochs,
@@ -131,6 +134,7 @@ class FakeStore final : public Store {
     if (job.model_job_id != 0 && !rows_.contains(job.model_job_id)) {
       return absl::NotFoundError(absl::StrCat("there is no job ", job.model_job_id));
     }
+    if (absl::Status full = CheckQueueLimits(job); !full.ok()) return full;
     const JobId id = next_id_++;
     Row& row = rows_[id];
     row.job.id = id;
@@ -141,6 +145,7 @@ class FakeStore final : public Store {
     row.job.spec = job.spec;
     row.job.spec_sha256 = job.spec_sha256;
     row.job.model_job_id = job.model_job_id;
+    TakeOver(job, row.job);
     if (!job.request_id.empty()) requests_[job.request_id] = id;
     CreatedJob created{row.job, true, {}, {}};
     created.events.push_back(Append(row, JobEvent::StateChange{}));
@@ -154,6 +159,7 @@ class FakeStore final : public Store {
       trial.job.id = trial_id;
       trial.job.name = wanted.name;
       trial.job.priority = job.priority;
+      TakeOver(job, trial.job);
       trial.job.create_time_us = clock_.NowUs();
       trial.job.spec = wanted.spec;
       trial.job.spec_sha256 = wanted.spec_sha256;
@@ -162,6 +168,28 @@ class FakeStore final : public Store {
       created.trials.push_back(trial_id);
     }
     return created;
+  }
+
+  absl::StatusOr<UpdatedJob> UpdateJob(JobId id, const JobUpdate& update) override {
+    if (absl::Status failure = Enter(Call::kUpdateJob); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    Row* row = nullptr;
+    if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
+    if (absl::Status checked = CheckUpdate(row->job, update); !checked.ok()) return checked;
+    int64_t front = 0;
+    for (const auto& [other_id, other] : rows_) front = std::max(front, other.job.front);
+    UpdatedJob updated;
+    const std::string note = ApplyUpdate(update, front + 1, row->job);
+    if (!note.empty() && !IsTerminal(row->job.state))
+      updated.events.push_back(Append(*row, JobEvent::Note{note}));
+    for (const JobId trial_id : TrialsOf(id)) {
+      Job& trial = rows_.at(trial_id).job;
+      if (IsTerminal(trial.state)) continue;
+      ApplyUpdate(update, front + 1, trial);
+      updated.changed.push_back(ForList(trial));
+    }
+    updated.changed.push_back(ForList(row->job));
+    return updated;
   }
 
   absl::StatusOr<StartedAttempt> BeginAttempt(JobId id, const std::string& fingerprint) override {
@@ -195,6 +223,7 @@ class FakeStore final : public Store {
     stored.attempt = attempt;
     stored.time_us = clock_.NowUs();
     if (!row->epochs.emplace(record.epoch, stored).second) return std::optional<JobEvent>();
+    row->job.restarts = 0;
     return std::optional<JobEvent>(Append(*row, std::move(stored)));
   }
 
@@ -227,6 +256,8 @@ class FakeStore final : public Store {
     Attempt& ended = row->job.attempts.at(static_cast<size_t>(attempt - 1));
     ended.end_time_us = clock_.NowUs();
     ended.outcome = end.outcome;
+    ended.time_spent = end.time_spent;
+    if (end.is_restart) row->job.restarts += 1;
     events.push_back(SetState(*row, end.to, end.stop_reason, end.message));
     return events;
   }
@@ -278,7 +309,7 @@ class FakeStore final : public Store {
     return events;
   }
 
-  absl::StatusOr<std::vector<JobId>> RecoverInterrupted() override {
+  absl::StatusOr<std::vector<JobId>> RecoverInterrupted(int64_t max_restarts) override {
     if (absl::Status failure = Enter(Call::kRecoverInterrupted); !failure.ok()) return failure;
     const MutexLock lock(mutex_);
     std::vector<JobId> changed;
@@ -286,18 +317,28 @@ class FakeStore final : public Store {
       if (!IsActive(row.job.state) || row.job.kind == JobKind::kSweep) continue;
       for (Attempt& attempt : row.job.attempts) {
         if (attempt.end_time_us != 0) continue;
-        attempt.end_time_us = clock_.NowUs();
+        attempt.end_time_us = row.events.back().time_us;
         attempt.outcome = "INTERRUPTED";
       }
-      const JobState next = NextState(row.job.state, JobTransition::kInterrupt).value();
-      SetState(row, next, IsTerminal(next) ? StopReason::kUser : StopReason::kNone, "");
+      const bool is_hopeless = row.job.state == JobState::kRunning && max_restarts > 0 &&
+                               row.job.restarts >= max_restarts;
+      row.job.restarts += 1;
+      const JobState next = NextState(row.job.state, is_hopeless ? JobTransition::kFail
+                                                                 : JobTransition::kInterrupt)
+                                .value();
+      if (is_hopeless) row.states.clear();
+      SetState(row, next,
+               is_hopeless        ? StopReason::kTooManyRestarts
+               : IsTerminal(next) ? StopReason::kUser
+                                  : StopReason::kNone,
+               "");
       changed.push_back(id);
     }
     return changed;
   }
 
-  absl::StatusOr<std::vector<std::string>> AppendTrainingState(
-      JobId id, int64_t attempt, const TrainingStateInfo& state) override {
+  absl::StatusOr<KeptState> AppendTrainingState(JobId id, int64_t attempt,
+                                                const TrainingStateInfo& state) override {
     if (absl::Status failure = Enter(Call::kAppendTrainingState); !failure.ok()) return failure;
     const MutexLock lock(mutex_);
     Row* row = nullptr;
@@ -306,9 +347,13 @@ class FakeStore final : public Store {
     std::erase_if(row->states,
                   [&state](const TrainingStateInfo& kept) { return kept.file == state.file; });
     row->states.insert(row->states.begin(), state);
-    std::vector<std::string> files;
-    for (; row->states.size() > 2; row->states.pop_back()) files.push_back(row->states.back().file);
-    return files;
+    row->job.restarts = 0;
+    KeptState kept;
+    kept.event =
+        Append(*row, JobEvent::StateKept{state.epochs, state.batches, state.bytes});
+    for (; row->states.size() > 2; row->states.pop_back())
+      kept.replaced.push_back(row->states.back().file);
+    return kept;
   }
 
   absl::StatusOr<int64_t> BeginPredictions(JobId id, int64_t attempt,
@@ -339,6 +384,7 @@ class FakeStore final : public Store {
     if (!row->predictions.has_value()) {
       return absl::InternalError(absl::StrCat("job ", id, " has begun no predictions"));
     }
+    row->job.restarts = 0;
     return row->predictions->Append(chunk);
   }
 
@@ -399,6 +445,14 @@ class FakeStore final : public Store {
         continue;
       }
       if (job.name.find(query.name_contains) == std::string::npos) continue;
+      if (!query.owner.empty() && job.owner != query.owner) continue;
+      const bool has_labels =
+          std::all_of(query.labels.begin(), query.labels.end(), [&job](const auto& wanted) {
+            const auto label = job.labels.find(wanted.first);
+            return label != job.labels.end() &&
+                   (!wanted.second.has_value() || label->second == *wanted.second);
+          });
+      if (!has_labels) continue;
       jobs.push_back(ForList(job));
     }
     return jobs;
@@ -413,8 +467,27 @@ class FakeStore final : public Store {
       jobs.push_back(ForList(row.job));
     }
     std::stable_sort(jobs.begin(), jobs.end(),
-                     [](const Job& a, const Job& b) { return a.priority > b.priority; });
+                     [](const Job& a, const Job& b) {
+                       return a.front != b.front ? a.front > b.front : a.priority > b.priority;
+                     });
     return jobs;
+  }
+
+  absl::StatusOr<std::vector<JobDeadline>> ListDeadlines() override {
+    if (absl::Status failure = Enter(Call::kListDeadlines); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<JobDeadline> deadlines;
+    for (const auto& [id, row] : rows_) {
+      const int64_t deadline_us = row.job.limits.deadline_us;
+      if (deadline_us == 0 || IsTerminal(row.job.state) || row.job.kind == JobKind::kSweep)
+        continue;
+      deadlines.push_back({id, deadline_us});
+    }
+    std::stable_sort(deadlines.begin(), deadlines.end(),
+                     [](const JobDeadline& a, const JobDeadline& b) {
+                       return a.deadline_us < b.deadline_us;
+                     });
+    return deadlines;
   }
 
   absl::StatusOr<std::vector<TrialRow>> ListTrials(const TrialQuery& query) override {
@@ -552,6 +625,31 @@ class FakeStore final : public Store {
   }
 
  private:
+  static void TakeOver(const NewJob& wanted, Job& job) {
+    job.owner = wanted.owner;
+    job.labels = wanted.labels;
+    job.limits = wanted.limits;
+    job.needs = wanted.needs;
+  }
+
+  absl::Status CheckQueueLimits(const NewJob& job) const ANNEAL_REQUIRES(mutex_) {
+    const auto more = std::max<int64_t>(static_cast<int64_t>(job.trials.size()), 1);
+    int64_t waiting = 0;
+    int64_t of_owner = 0;
+    for (const auto& [id, row] : rows_) {
+      if (row.job.state != JobState::kQueued && row.job.state != JobState::kPaused) continue;
+      if (row.job.kind == JobKind::kSweep) continue;
+      waiting += 1;
+      if (row.job.owner == job.owner) of_owner += 1;
+    }
+    const QueueLimits& limits = job.queue_limits;
+    if ((limits.jobs > 0 && waiting + more > limits.jobs) ||
+        (limits.jobs_of_owner > 0 && of_owner + more > limits.jobs_of_owner)) {
+      return absl::FailedPreconditionError("too many jobs wait");
+    }
+    return absl::OkStatus();
+  }
+
   struct Row {
     Job job;
     std::map<int64_t, EpochRecord> epochs;
