@@ -191,8 +191,8 @@ class Store {
 
   // All or nothing. Priority, place and limits may be changed until the job has ended, and of a sweep
   // change for its trials that have not; labels always. A change of something to what it is already
-  // makes no event, and changes of jobs that have ended make none. FAILED_PRECONDITION: the job has
-  // ended; `to_front` of one that does not wait; a label too many. NOT_FOUND.
+  // makes no event, and changes of jobs that have ended make none. Errors of CheckUpdate().
+  // NOT_FOUND.
   virtual absl::StatusOr<UpdatedJob> UpdateJob(JobId id, const JobUpdate& update) = 0;
 
   // QUEUED -> RUNNING, with a new attempt. ABORTED: it is no longer QUEUED. NOT_FOUND.

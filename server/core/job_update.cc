@@ -32,7 +32,7 @@ absl::Status CheckUpdate(const Job& job, const JobUpdate& update) {
   for (const std::string& key : update.remove_labels) labels.erase(key);
   labels.insert(update.set_labels.begin(), update.set_labels.end());
   if (static_cast<int64_t>(labels.size()) > kMaxLabels) {
-    return absl::FailedPreconditionError(absl::StrCat("job ", job.id, " would have ", labels.size(),
+    return absl::InvalidArgumentError(absl::StrCat("job ", job.id, " would have ", labels.size(),
                                                       " labels; at most ", kMaxLabels,
                                                       " are taken, remove some"));
   }

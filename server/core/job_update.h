@@ -21,7 +21,7 @@ struct JobUpdate {
 };
 
 // FAILED_PRECONDITION: the job has ended and more than its labels is to be changed; `to_front` of one
-// that does not wait (a sweep's trials do); it would have too many labels.
+// that does not wait (a sweep's trials do). INVALID_ARGUMENT: it would have too many labels.
 absl::Status CheckUpdate(const Job& job, const JobUpdate& update);
 
 // Changes `job`, which CheckUpdate() has passed, and says what is new, in words; "" where it is what

@@ -10,7 +10,6 @@
 #include "server/engine/thread_settings.h"
 #include "server/engine/training_step.h"
 #include "server/spec/defaults.h"
-#include "server/spec/limits.h"
 
 namespace anneal {
 namespace {
@@ -39,9 +38,7 @@ absl::StatusOr<TrainingOutcome> RunLearningRateRangeTest(const ValidatedSpec& sp
   const at::Tensor buffers = network.buffers().clone();
 
   const int64_t batches = step.batches();
-  const int64_t steps = test.has_steps() ? test.steps()
-                                         : std::clamp(batches, limits::kFewestRangeTestSteps,
-                                                      limits::kRangeTestSteps);
+  const int64_t steps = defaults::Steps(test, batches);
   const double lowest = defaults::MinLearningRate(test);
   const double growth = std::log(defaults::MaxLearningRate(test) / lowest);
   const double smoothing = defaults::Smoothing(test);

@@ -20,4 +20,11 @@ absl::StatusOr<JobId> RequireJobId(const std::string& id) {
   return *parsed;
 }
 
+absl::Status AboutJob(const std::string& id, const absl::Status& status,
+                      std::string_view precondition) {
+  if (absl::IsNotFound(status)) return JobNotFound(id);
+  if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
+  return status;
+}
+
 }  // namespace anneal

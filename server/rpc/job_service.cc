@@ -11,6 +11,7 @@
 #include "server/rpc/convert_predictions.h"
 #include "server/rpc/digest.h"
 #include "server/rpc/job_lookup.h"
+#include "server/rpc/job_request.h"
 #include "server/rpc/page_query.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
@@ -18,43 +19,11 @@
 #include "server/rpc/utf8.h"
 #include "server/rpc/watch_reactor.h"
 #include "server/scheduler/stored_models.h"
+#include "server/spec/needs.h"
 #include "server/spec/validated_prediction.h"
 #include "server/spec/validated_spec.h"
 
 namespace anneal {
-namespace {
-
-// An error about the job `id`, with the reason that clients can tell apart.
-absl::Status AboutJob(const std::string& id, const absl::Status& status,
-                      std::string_view precondition) {
-  if (absl::IsNotFound(status)) return JobNotFound(id);
-  if (absl::IsFailedPrecondition(status)) return WithReason(status, precondition);
-  return status;
-}
-
-void AddTrials(JobId sweep_id, const std::vector<NewTrial>& trials,
-               v1::CreateJobResponse& response) {
-  TrialPlace place;
-  place.sweep_id = sweep_id;
-  for (const NewTrial& trial : trials) {
-    ++place.number;
-    place.settings = trial.settings;
-    *response.add_trials() = ToProto(place);
-  }
-}
-
-JobKind KindOf(const v1::JobSpec& spec) {
-  if (spec.has_prediction()) return JobKind::kPrediction;
-  switch (spec.search_case()) {
-    case v1::JobSpec::kSweep: return JobKind::kSweep;
-    case v1::JobSpec::kLrRangeTest: return JobKind::kLearningRateRangeTest;
-    case v1::JobSpec::SEARCH_NOT_SET: break;
-  }
-  return JobKind::kTraining;
-}
-
-}  // namespace
-
 JobService::JobService(Store& store, Scheduler& scheduler, EventBus& bus, const Engine& engine,
                        const DatasetCatalog& catalog)
     : store_(store),
@@ -68,99 +37,6 @@ void JobService::StopWatching() {
   watches_.Close(WithReason(
       absl::UnavailableError("the daemon is stopping; watch again from the last sequence number"),
       "STOPPING"));
-}
-
-absl::StatusOr<v1::CreateJobResponse> JobService::Create(const v1::CreateJobRequest& request) {
-  const auto spec_bytes = static_cast<int64_t>(request.spec().ByteSizeLong());
-  if (spec_bytes > kMaxSpecBytes) {
-    return WithReason(
-        absl::ResourceExhaustedError(absl::StrCat("the spec has ", spec_bytes, " bytes; at most ",
-                                                  kMaxSpecBytes, " are taken")),
-        "SPEC_TOO_LARGE");
-  }
-  std::vector<Violation> violations;
-  if (request.priority() < kMinPriority || request.priority() > kMaxPriority) {
-    violations.push_back({"priority", absl::StrCat("must be from ", kMinPriority, " to ",
-                                                   kMaxPriority, ", is ", request.priority())});
-  }
-  if (request.request_id().size() > kMaxRequestIdBytes) {
-    violations.push_back({"request_id", absl::StrCat("must have at most ", kMaxRequestIdBytes,
-                                                     " bytes, has ", request.request_id().size())});
-  }
-  NewJob wanted;
-  v1::CreateJobResponse response;
-  std::vector<std::string> devices;
-  if (!request.has_spec()) {
-    violations.push_back({"spec", "is missing"});
-  } else if (request.spec().has_prediction()) {
-    PredictionValidation judged =
-        ValidatePrediction(request.spec(), StoredModels(store_), catalog_);
-    RETURN_IF_ERROR(judged.status);
-    std::move(judged.violations.begin(), judged.violations.end(), std::back_inserter(violations));
-    if (judged.prediction.has_value()) {
-      wanted.model_job_id = judged.prediction->set().model_job_id;
-      if (request.validate_only()) {
-        v1::PredictionSet* set = response.mutable_job()->mutable_prediction();
-        *set = ToProto(judged.prediction->set());
-        set->clear_job_id();
-      }
-      wanted.warnings = std::move(judged.warnings);
-      devices.push_back(request.spec().prediction().device());
-    }
-  } else {
-    ValidationResult judged = Validate(request.spec(), catalog_);
-    std::move(judged.violations.begin(), judged.violations.end(), std::back_inserter(violations));
-    if (judged.spec.has_value()) {
-      wanted.warnings = std::move(judged.warnings);
-      *response.mutable_summary() = judged.spec->summary();
-      devices.push_back(request.spec().training().device());
-      for (const PlannedTrial& planned : judged.spec->trials()) {
-        NewTrial& trial = wanted.trials.emplace_back();
-        trial.name = planned.spec.name();
-        trial.spec = SerializeDeterministic(planned.spec);
-        trial.spec_sha256 = Sha256Hex(trial.spec);
-        trial.settings = planned.settings;
-        devices.push_back(planned.spec.training().device());
-      }
-    }
-  }
-  if (!violations.empty()) return InvalidRequest(violations);
-  for (const std::string& device : devices) RETURN_IF_ERROR(CheckDevice(device));
-
-  wanted.name = request.spec().name();
-  wanted.priority = request.priority();
-  wanted.spec = SerializeDeterministic(request.spec());
-  wanted.spec_sha256 = Sha256Hex(wanted.spec);
-  wanted.request_id = request.request_id();
-  wanted.kind = KindOf(request.spec());
-
-  for (const std::string& warning : wanted.warnings) response.add_warnings(ToUtf8(warning));
-  if (request.validate_only()) {
-    v1::Job* job = response.mutable_job();
-    job->set_name(wanted.name);
-    job->set_priority(wanted.priority);
-    *job->mutable_spec() = request.spec();
-    job->set_spec_sha256(wanted.spec_sha256);
-    job->set_kind(static_cast<v1::Job::Kind>(wanted.kind));
-    AddTrials(0, wanted.trials, response);
-    return response;
-  }
-  absl::StatusOr<CreatedJob> created = scheduler_.Submit(wanted);
-  if (!created.ok()) {
-    return absl::IsAlreadyExists(created.status())
-               ? WithReason(created.status(), "REQUEST_ID_REUSED")
-               // The model was deleted since it was judged.
-               : AboutJob(request.spec().prediction().job_id(), created.status(), "");
-  }
-  if (created->job.spec.empty()) created->job.spec = std::move(wanted.spec);
-  ASSIGN_OR_RETURN(*response.mutable_job(), view_.Whole(created->job));
-  AddTrials(created->job.id, wanted.trials, response);
-  return response;
-}
-
-absl::Status JobService::CheckDevice(const std::string& device) const {
-  const absl::Status checked = engine_.CheckDevice(device);
-  return checked.ok() ? checked : WithReason(checked, "DEVICE_UNAVAILABLE");
 }
 
 absl::StatusOr<v1::Job> JobService::Get(const v1::GetJobRequest& request) {
@@ -197,6 +73,7 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
     }
     if (violations.size() >= 100) break;
   }
+  ReadListRequest(request, query, violations);
   if (!violations.empty()) return InvalidRequest(violations);
   if (!request.sweep_id().empty()) {
     ASSIGN_OR_RETURN(query.sweep_id, RequireJobId(request.sweep_id()));
@@ -226,6 +103,16 @@ absl::StatusOr<v1::ListJobsResponse> JobService::List(const v1::ListJobsRequest&
   return response;
 }
 
+absl::StatusOr<v1::Job> JobService::Update(const v1::UpdateJobRequest& request) {
+  ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
+  std::vector<Violation> violations;
+  const JobUpdate update = ReadJobUpdate(request, violations);
+  if (!violations.empty()) return InvalidRequest(violations);
+  const absl::StatusOr<Job> job = scheduler_.Update(id, update);
+  if (!job.ok()) return CannotChange(id, request.id(), job.status(), "JOB_NOT_WAITING");
+  return view_.Whole(*job);
+}
+
 absl::StatusOr<v1::Job> JobService::Cancel(const v1::CancelJobRequest& request) {
   ASSIGN_OR_RETURN(const JobId id, RequireJobId(request.id()));
   const absl::StatusOr<Job> job = scheduler_.Cancel(id);
@@ -233,7 +120,7 @@ absl::StatusOr<v1::Job> JobService::Cancel(const v1::CancelJobRequest& request) 
   return view_.Whole(*job);
 }
 
-// `status` of a job that cannot be paused or resumed: because it has ended, or for another reason.
+// `status` of a job that cannot be changed: because it has ended, or for another reason.
 absl::Status JobService::CannotChange(JobId id, const std::string& requested,
                                       const absl::Status& status, std::string_view precondition) {
   const absl::StatusOr<Job> now = store_.GetJob(id);
@@ -351,6 +238,12 @@ grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(
   }
   return WatchReactor::Start(store_, bus_, watches_, *id, request->after_sequence(),
                              request->progress());
+}
+
+grpc::ServerUnaryReactor* JobService::UpdateJob(grpc::CallbackServerContext* context,
+                                                const v1::UpdateJobRequest* request,
+                                                v1::Job* response) {
+  return Reply(context, response, Update(*request));
 }
 
 grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,

@@ -22,9 +22,6 @@
 namespace anneal {
 
 inline constexpr int64_t kMaxSpecBytes = 16 << 20;
-inline constexpr int32_t kMinPriority = -1000;
-inline constexpr int32_t kMaxPriority = 1000;
-inline constexpr int64_t kMaxRequestIdBytes = 100;
 inline constexpr int64_t kMaxMetricsJobs = 1000;  // ids in one ListEpochMetrics
 inline constexpr int64_t kMaxMetricNames = 100;   // names in one ListEpochMetrics
 
@@ -52,6 +49,9 @@ class JobService final : public v1::JobService::CallbackService {
                                      v1::ListJobsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
       grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override;
+  grpc::ServerUnaryReactor* UpdateJob(grpc::CallbackServerContext* context,
+                                      const v1::UpdateJobRequest* request,
+                                      v1::Job* response) override;
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const v1::CancelJobRequest* request,
                                       v1::Job* response) override;
@@ -72,6 +72,7 @@ class JobService final : public v1::JobService::CallbackService {
   absl::StatusOr<v1::CreateJobResponse> Create(const v1::CreateJobRequest& request);
   absl::StatusOr<v1::Job> Get(const v1::GetJobRequest& request);
   absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request);
+  absl::StatusOr<v1::Job> Update(const v1::UpdateJobRequest& request);
   absl::StatusOr<v1::Job> Cancel(const v1::CancelJobRequest& request);
   absl::StatusOr<v1::Job> Pause(const v1::PauseJobRequest& request);
   absl::StatusOr<v1::Job> Resume(const v1::ResumeJobRequest& request);

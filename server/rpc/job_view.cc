@@ -17,6 +17,13 @@ namespace {
 // Nothing happens to it by itself: its progress is what is stored.
 bool IsAtRest(JobState state) { return IsTerminal(state) || state == JobState::kPaused; }
 
+void AddPlace(const Scheduler::QueuePlace& place, v1::Job& proto) {
+  proto.set_queue_position(place.position);
+  proto.set_waiting_for(place.waiting_for);
+  if (place.estimated_start_us.has_value())
+    *proto.mutable_estimated_start_time() = ToTimestamp(*place.estimated_start_us);
+}
+
 void AddImages(const PredictionSet& set, v1::Job& proto) {
   proto.mutable_progress()->set_batch(set.stored);
   proto.mutable_progress()->set_batches(set.images);
@@ -26,8 +33,8 @@ void AddImages(const PredictionSet& set, v1::Job& proto) {
 
 absl::StatusOr<v1::Job> JobView::Whole(const Job& job) const {
   ASSIGN_OR_RETURN(v1::Job proto, ToProto(job));
-  if (job.state == JobState::kQueued)
-    proto.set_queue_position(scheduler_.QueuePosition(job.id));
+  if (job.state == JobState::kQueued && job.kind != JobKind::kSweep)
+    AddPlace(scheduler_.QueuePlaces({job.id})[0], proto);
   switch (job.kind) {
     case JobKind::kSweep: {
       // Its trials have their own progress.
@@ -92,7 +99,9 @@ absl::Status JobView::AddCheckpoint(JobId id, v1::Job& proto) const {
 
 absl::StatusOr<std::vector<v1::Job>> JobView::List(const std::vector<Job>& jobs) const {
   std::vector<JobId> at_rest;
+  std::vector<JobId> queued;
   for (const Job& job : jobs) {
+    if (job.state == JobState::kQueued && job.kind != JobKind::kSweep) queued.push_back(job.id);
     if (IsAtRest(job.state) && job.kind != JobKind::kPrediction) at_rest.push_back(job.id);
   }
   std::map<JobId, EpochRecord> last_epochs;
@@ -100,10 +109,14 @@ absl::StatusOr<std::vector<v1::Job>> JobView::List(const std::vector<Job>& jobs)
     ASSIGN_OR_RETURN(std::vector<LastEpoch> epochs, store_.ListLastEpochs(at_rest));
     for (LastEpoch& last : epochs) last_epochs[last.job_id] = std::move(last.record);
   }
+  std::vector<Scheduler::QueuePlace> places;
+  if (!queued.empty()) places = scheduler_.QueuePlaces(queued);
+  auto place = places.begin();
   std::vector<v1::Job> views;
   views.reserve(jobs.size());
   for (const Job& job : jobs) {
     ASSIGN_OR_RETURN(v1::Job proto, ToProto(job));
+    if (job.state == JobState::kQueued && job.kind != JobKind::kSweep) AddPlace(*place++, proto);
     if (IsActive(job.state)) {
       AddLiveProgress(job.id, proto);
     } else if (job.kind == JobKind::kPrediction && IsAtRest(job.state)) {

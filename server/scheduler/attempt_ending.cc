@@ -6,6 +6,19 @@
 
 namespace anneal {
 
+namespace {
+
+// What it was asked to do by the state it is in.
+void Stop(JobState from, AttemptEnd& end) {
+  end.to = NextState(from, from == JobState::kRunning ? JobTransition::kInterrupt
+                                                      : JobTransition::kStopped)
+               .value();
+  end.stop_reason = IsTerminal(end.to) ? StopReason::kUser : StopReason::kNone;
+  end.outcome = end.to == JobState::kCancelled ? "CANCELLED" : "INTERRUPTED";
+}
+
+}  // namespace
+
 AttemptEnding FailedEnding(StopReason reason, std::string message) {
   AttemptEnding ending;
   ending.kind = AttemptEnding::Kind::kFailed;
@@ -51,12 +64,23 @@ AttemptEnd MakeAttemptEnd(JobState from, const AttemptEnding& ending) {
       end.stop_reason = ending.stop_reason;
       end.outcome = "FAILED";
       break;
+    case AttemptEnding::Kind::kExpired:
+      if (from == JobState::kCancelling) {
+        Stop(from, end);
+        break;
+      }
+      end.to = NextState(from, JobTransition::kFail).value();
+      end.stop_reason = ending.stop_reason;
+      end.outcome = "FAILED";
+      break;
+    case AttemptEnding::Kind::kRetried:
+      Stop(from, end);
+      end.result.reset();
+      end.is_restart = end.to == JobState::kQueued;
+      end.outcome = "FAILED";
+      break;
     case AttemptEnding::Kind::kStopped:
-      end.to = NextState(from, from == JobState::kRunning ? JobTransition::kInterrupt
-                                                          : JobTransition::kStopped)
-                   .value();
-      end.stop_reason = IsTerminal(end.to) ? StopReason::kUser : StopReason::kNone;
-      end.outcome = end.to == JobState::kCancelled ? "CANCELLED" : "INTERRUPTED";
+      Stop(from, end);
       break;
   }
   return end;

@@ -45,6 +45,12 @@ std::string Describe(const std::vector<Violation>& violations) {
   return text;
 }
 
+AttemptEnding StorageEnding(const absl::Status& status) {
+  AttemptEnding ending = FailedEnding(StopReason::kStorage, std::string(status.message()));
+  ending.can_pass = IsTransient(status);
+  return ending;
+}
+
 // The files of states, relative to the folder of artifacts.
 std::vector<std::string> FilesOf(const std::vector<TrainingStateInfo>& states) {
   std::vector<std::string> files;
@@ -63,10 +69,10 @@ AttemptRunner::Result AttemptRunner::Run(RunningJob& job, const std::stop_token&
   if (absl::IsAborted(attempt.status())) attempt = Adopt(job);
   if (!attempt.ok()) return CannotBegin(job.id, attempt.status());
   if (!stored->trial.has_value())
-    return WriteEnd(job.id, *attempt, RunGuarded(*stored, *attempt, job), shutdown);
+    return WriteEnd(job.id, *attempt, RunToEnd(*stored, *attempt, job), shutdown);
   const JobId sweep = stored->trial->sweep_id;
   sweeps_.SettleWithRetries(sweep, storage_retry_us_, job.stop.get_token());
-  const Result result = WriteEnd(job.id, *attempt, RunGuarded(*stored, *attempt, job), shutdown);
+  const Result result = WriteEnd(job.id, *attempt, RunToEnd(*stored, *attempt, job), shutdown);
   // As long as the end of a training: what nobody tells of now waits for the next start.
   if (result == Result::kDone) sweeps_.SettleWithRetries(sweep, kNoLimitUs, shutdown);
   return result;
@@ -95,6 +101,47 @@ AttemptRunner::Result AttemptRunner::CannotBegin(JobId id, const absl::Status& s
                        "starts again: ",
                        status.ToString()));
   return Result::kDone;
+}
+
+AttemptEnding AttemptRunner::RunToEnd(const Job& stored, int64_t attempt, RunningJob& job) {
+  if (stored.limits.max_run_time_us > 0) {
+    // With the attempt that has just begun.
+    if (const absl::StatusOr<Job> begun = store_.GetJob(job.id); begun.ok())
+      deadlines_.Set(job.id, DueTimeUs(*begun));
+  }
+  AttemptEnding ending = RunGuarded(stored, attempt, job);
+  if (ending.kind == AttemptEnding::Kind::kStopped && job.expired) return Expired(job.id);
+  if (ending.kind == AttemptEnding::Kind::kFailed && ending.can_pass)
+    return TryAgain(stored, std::move(ending));
+  return ending;
+}
+
+AttemptEnding AttemptRunner::Expired(JobId id) const {
+  AttemptEnding ending;
+  ending.kind = AttemptEnding::Kind::kExpired;
+  ending.stop_reason = StopReason::kDeadline;
+  const absl::StatusOr<Job> now = store_.GetJob(id);
+  const bool is_deadline = now.ok() && now->limits.deadline_us != 0 &&
+                           now->limits.deadline_us <= clock_.NowUs();
+  ending.message = is_deadline ? kDeadlineMessage
+                   : now.ok()  ? absl::StrCat("it has run for the ",
+                                              now->limits.max_run_time_us / 1'000'000,
+                                              " s that its limit of running time allows")
+                               : "its time was over";
+  return ending;
+}
+
+// `ending` is a failure for a reason that can pass.
+AttemptEnding AttemptRunner::TryAgain(const Job& stored, AttemptEnding ending) const {
+  const absl::StatusOr<Job> now = store_.GetJob(stored.id);
+  const int64_t restarts = now.ok() ? now->restarts : stored.restarts;
+  if (max_restarts_ > 0 && restarts >= max_restarts_) {
+    absl::StrAppend(&ending.message, "; it was tried ", restarts + 1, " times");
+    return ending;
+  }
+  ending.kind = AttemptEnding::Kind::kRetried;
+  absl::StrAppend(&ending.message, "; it is tried again");
+  return ending;
 }
 
 AttemptEnding AttemptRunner::RunGuarded(const Job& stored, int64_t attempt, RunningJob& job) {
@@ -158,6 +205,7 @@ AttemptEnding AttemptRunner::Train(const v1::JobSpec& spec, int64_t attempt, Run
   }
   AttemptEnding ending = EndingOf(std::move(trained), job.stop.stop_requested());
   ending.checkpoint = observer.checkpoint();
+  ending.can_pass = IsTransient(observer.error());
   return ending;
 }
 
@@ -201,7 +249,7 @@ AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, int64_t attempt, R
       },
       storage_retry_us_, clock_, stop);
   if (absl::IsCancelled(asked)) return EndingOf(asked, job.stop.stop_requested());
-  if (!asked.ok()) return FailedEnding(StopReason::kStorage, std::string(asked.message()));
+  if (!asked.ok()) return StorageEnding(asked);
   if (!judged.prediction.has_value())
     return FailedEnding(StopReason::kInvalidData, Describe(judged.violations));
 
@@ -210,14 +258,15 @@ AttemptEnding AttemptRunner::Predict(const v1::JobSpec& spec, int64_t attempt, R
   if (absl::IsCancelled(stored.status()))
     return EndingOf(stored.status(), job.stop.stop_requested());
   if (!stored.ok()) {
-    return FailedEnding(absl::IsFailedPrecondition(stored.status()) ? StopReason::kInvalidData
-                                                                    : StopReason::kStorage,
-                        std::string(stored.status().message()));
+    return absl::IsFailedPrecondition(stored.status())
+               ? FailedEnding(StopReason::kInvalidData, std::string(stored.status().message()))
+               : StorageEnding(stored.status());
   }
   absl::StatusOr<TrainingOutcome> predicted =
       engine_.Predict(*judged.prediction, artifacts_.PathOf(judged.prediction->checkpoint().file),
                       *stored, stop, recorder, job.progress);
   AttemptEnding ending = EndingOf(std::move(predicted), job.stop.stop_requested());
+  ending.can_pass = IsTransient(recorder.error());
   if (ending.kind != AttemptEnding::Kind::kSucceeded) return ending;
   absl::StatusOr<TrainingResult> result = absl::UnknownError("");
   const absl::Status summed = RetryTransient(
@@ -244,6 +293,7 @@ AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,
     const absl::Status written = recorder_.EndAttempt(id, attempt, end);
     if (written.ok()) {
       RemoveStates(id, end.to);
+      if (end.is_restart) return Result::kRetry;
       return end.to == JobState::kQueued ? Result::kQueueAgain : Result::kDone;
     }
     if (absl::IsNotFound(written)) return Result::kDone;

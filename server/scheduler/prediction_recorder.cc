@@ -20,8 +20,9 @@ absl::StatusOr<int64_t> PredictionRecorder::Begin(PredictionSet set) {
 }
 
 absl::Status PredictionRecorder::OnChunk(const PredictionChunk& chunk) {
-  return RetryTransient([&] { return store_.AppendPredictions(id_, attempt_, chunk); },
-                        storage_retry_us_, clock_, stop_);
+  error_ = RetryTransient([&] { return store_.AppendPredictions(id_, attempt_, chunk); },
+                          storage_retry_us_, clock_, stop_);
+  return error_;
 }
 
 }  // namespace anneal

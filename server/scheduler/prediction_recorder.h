@@ -30,7 +30,11 @@ class PredictionRecorder final : public PredictionObserver {
   // How many images earlier attempts have stored. Errors of Store::BeginPredictions.
   absl::StatusOr<int64_t> Begin(PredictionSet set);
 
+  // An error is kept.
   absl::Status OnChunk(const PredictionChunk& chunk) override;
+
+  // OK, or why images could not be stored.
+  const absl::Status& error() const { return error_; }
 
  private:
   Store& store_;
@@ -39,6 +43,7 @@ class PredictionRecorder final : public PredictionObserver {
   const JobId id_;
   const int64_t attempt_;
   const std::stop_token stop_;
+  absl::Status error_;
 };
 
 }  // namespace anneal

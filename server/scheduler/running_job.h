@@ -1,6 +1,7 @@
 // What the scheduler and the worker share about a job that runs.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <stop_token>
 
@@ -10,13 +11,14 @@
 namespace anneal {
 
 struct RunningJob {
-  RunningJob(JobId job_id, int32_t job_priority) : id(job_id), priority(job_priority) {}
+  explicit RunningJob(JobId job_id) : id(job_id) {}
 
   const JobId id;
-  const int32_t priority;
-  // Requested by Scheduler::Cancel and Scheduler::Pause (after CANCELLING or PAUSING is stored) and
-  // Scheduler::Stop.
+  // Requested by Scheduler::Cancel and Scheduler::Pause (after CANCELLING or PAUSING is stored), by
+  // Scheduler::Stop, and when its time is over.
   std::stop_source stop;
+  // Its deadline has passed, or it has run for as long as it may. Set before the stop is requested.
+  std::atomic<bool> expired{false};
   ProgressCell progress;
 };
 

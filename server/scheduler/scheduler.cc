@@ -4,41 +4,28 @@
 //   Cancel -> JobRecorder -> store, then EventBus -> out of the WorkList, or RunningJob::stop
 //   Pause  -> as Cancel;  Resume -> JobRecorder -> store, then EventBus -> WorkList
 //
-// The WorkList's lock is never held during a call of the store. The queue in it is therefore only
-// nearly in step with the store, and made so that nothing bad comes of it. One in the queue that has
-// ended or is PAUSED in the store, a ghost, is dropped when a worker takes it (BeginAttempt answers
-// ABORTED): ghosts are a blemish. One that is QUEUED in the store and not in the queue would never
-// run: that must not be. So whoever can race looks again after its own step, and where it cannot
-// see, it leaves a ghost:
-//
-//   Submit  puts the job into the queue, reads its state, and takes it out again if it has ended
-//           or is PAUSED;
-//   Cancel  stores CANCELLED, then takes the job out of the queue, for good;
-//   Pause   stores PAUSED, takes the job out, reads its state, and puts it back unless it is
-//           still PAUSED or has ended: Resume may have been between the two;
-//   Resume  stores QUEUED, then does what Submit does;
-//   Work    puts a job back that was interrupted or could not begin. What Cancel and Pause took
-//           out, or Resume put in, while the worker had it, the WorkList has noted, and the note
-//           counts more.
-//
-// One in the queue that is active in the store had its attempt begun by a write that looked like a
-// failure: whoever takes it goes on with that attempt (AttemptRunner::Adopt). So only the end and
-// PAUSED take a job out of the queue, not CANCELLING and PAUSING.
+// What changes a job from outside is in job_changes.h, with how the queue stays in step with the
+// store.
 #include "server/scheduler/scheduler.h"
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <stop_token>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/mutex.h"
 #include "server/core/status_macros.h"
-#include "server/core/strings.h"
 #include "server/scheduler/artifact_folder.h"
 #include "server/scheduler/attempt_runner.h"
+#include "server/scheduler/deadline_keeper.h"
+#include "server/scheduler/job_changes.h"
 #include "server/scheduler/job_recorder.h"
 #include "server/scheduler/progress_ticker.h"
+#include "server/scheduler/queue_forecast.h"
 #include "server/scheduler/running_job.h"
 #include "server/scheduler/storage_retry.h"
 #include "server/scheduler/sweep_keeper.h"
@@ -48,37 +35,20 @@
 namespace anneal {
 namespace {
 
-// Each round that fails has lost a race against a change of state, and there are few of these in a
-// job's life.
-constexpr int kRounds = 16;
+constexpr int64_t kLongestRestartWaitUs = 60'000'000;
 
-absl::Status HasEnded(const Job& job) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("job ", job.id, " has ended already: it is ", ToAbsl(JobStateName(job.state))));
-}
-
-// Does `once` again while it answers ABORTED: the state changed under it.
-template <typename Once>
-absl::StatusOr<Job> UntilItHolds(JobId id, const char* what, const Once& once) {
-  for (int round = 0; round < kRounds; ++round) {
-    absl::StatusOr<Job> changed = once();
-    if (!absl::IsAborted(changed.status())) return changed;
+// How much of its work is left.
+RunningWork WorkOf(const WorkList::Outlook::Running& running, int64_t monotonic_us) {
+  const ProgressSnapshot progress = running.job->progress.Snapshot(monotonic_us);
+  RunningWork work;
+  work.work_flops = running.work_flops;
+  work.left_us = progress.remaining_us;
+  if (progress.epochs > 0 && progress.batches > 0) {
+    const double done = static_cast<double>(std::max<int64_t>(progress.epoch - 1, 0)) +
+                        static_cast<double>(progress.batch) / static_cast<double>(progress.batches);
+    work.left_share = std::clamp(1 - done / static_cast<double>(progress.epochs), 0.0, 1.0);
   }
-  return absl::AbortedError(absl::StrCat("job ", id, " changed its state ", kRounds,
-                                         " times while it was being ", what, "; try again"));
-}
-
-// What neither Pause nor Resume can do anything about: OK, or FAILED_PRECONDITION.
-absl::Status CheckPausable(const Job& job) {
-  if (IsTerminal(job.state)) return HasEnded(job);
-  if (job.kind == JobKind::kSweep) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "job ", job.id, " is a sweep: only its trials can be paused and resumed, one by one"));
-  }
-  if (job.state == JobState::kCancelling) {
-    return absl::FailedPreconditionError(absl::StrCat("job ", job.id, " is being cancelled"));
-  }
-  return absl::OkStatus();
+  return work;
 }
 
 class SchedulerImpl final : public Scheduler {
@@ -87,14 +57,16 @@ class SchedulerImpl final : public Scheduler {
                 const Clock& clock, const Options& options)
       : store_(store),
         clock_(clock),
-        worker_count_(options.workers),
-        max_restarts_(options.max_restarts),
+        options_(options),
         artifacts_(options.artifact_folder),
+        work_(clock, options.admission),
         recorder_(store, bus),
         sweeps_(store, recorder_, clock,
-                [this](JobId trial, JobState state) { Withdraw(trial, state); }),
-        runner_(store, recorder_, sweeps_, engine, catalog, artifacts_, clock,
-                options.storage_retry_us),
+                [this](JobId trial, JobState state) { work_.Withdraw(trial, IsTerminal(state)); }),
+        deadlines_(clock, options.deadline_interval_us, [this](JobId id) { changes_.Expire(id); }),
+        changes_(store, recorder_, sweeps_, work_, deadlines_, clock),
+        runner_(store, recorder_, sweeps_, engine, catalog, artifacts_, deadlines_, clock,
+                options.storage_retry_us, options.max_restarts),
         ticker_(bus, clock, options.progress_interval_us) {}
 
   ~SchedulerImpl() override { Stop(); }
@@ -102,36 +74,37 @@ class SchedulerImpl final : public Scheduler {
   absl::Status Start() override;
   void Stop() override;
   absl::StatusOr<CreatedJob> Submit(const NewJob& job) override;
-  absl::StatusOr<Job> Cancel(JobId id) override;
-  absl::StatusOr<Job> Pause(JobId id) override;
-  absl::StatusOr<Job> Resume(JobId id) override;
+  absl::StatusOr<Job> Cancel(JobId id) override { return changes_.Cancel(id); }
+  absl::StatusOr<Job> Pause(JobId id) override { return changes_.Pause(id); }
+  absl::StatusOr<Job> Resume(JobId id) override { return changes_.Resume(id); }
+  absl::StatusOr<Job> Update(JobId id, const JobUpdate& update) override {
+    return changes_.Update(id, update);
+  }
   absl::Status Delete(JobId id) override;
   std::optional<ProgressSnapshot> Progress(JobId id) const override;
-  int64_t QueuePosition(JobId id) const override;
+  std::vector<QueuePlace> QueuePlaces(const std::vector<JobId>& ids) const override;
   Counts GetCounts() const override;
 
  private:
-  absl::StatusOr<Job> CancelAlone(JobId id);
-  absl::StatusOr<Job> CancelOnce(JobId id);
-  absl::StatusOr<Job> PauseOnce(JobId id);
-  absl::StatusOr<Job> ResumeOnce(JobId id);
-  bool EnqueueAndLook(JobId id, int32_t priority);
-  void DequeuePaused(JobId id, int32_t priority);
   void EnqueueTrials(const CreatedJob& created);
+  int64_t RestartWaitUs(JobId id);
   void Work();
-  void Withdraw(JobId id, JobState state);
 
   Store& store_;
   const Clock& clock_;
-  const int worker_count_;
-  const int64_t max_restarts_;
+  const Options options_;
   const ArtifactFolder artifacts_;
+  WorkList work_;
   JobRecorder recorder_;
   SweepKeeper sweeps_;
+  DeadlineKeeper deadlines_;
+  JobChanges changes_;
   AttemptRunner runner_;
   ProgressTicker ticker_;
-  WorkList work_;
   std::stop_source shutdown_;
+
+  // Where nothing runs long enough to tell, what ran before tells. 0: nothing did.
+  mutable std::atomic<double> last_work_rate_{0};
 
   // Held by Start and Stop from beginning to end, so that both are whole for whoever calls them
   // beside each other.
@@ -145,24 +118,28 @@ absl::Status SchedulerImpl::Start() {
   if (started_ || shutdown_.stop_requested()) {
     return absl::FailedPreconditionError("the scheduler can be started once");
   }
-  if (worker_count_ < 1) {
+  if (options_.workers < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("workers is ", worker_count_, "; it must be at least 1"));
+        absl::StrCat("workers is ", options_.workers, "; it must be at least 1"));
   }
-  RETURN_IF_ERROR(store_.RecoverInterrupted(max_restarts_).status());
+  RETURN_IF_ERROR(store_.RecoverInterrupted(options_.max_restarts).status());
   ASSIGN_OR_RETURN(const std::vector<JobId> sweeps, store_.ListOpenSweeps());
   for (const JobId sweep : sweeps) RETURN_IF_ERROR(sweeps_.Settle(sweep));
   ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());
-  for (const Job& job : queued) work_.Push(job.id, job.priority);
+  for (const Job& job : queued) work_.Push(AsQueued(job));
+  ASSIGN_OR_RETURN(const std::vector<JobDeadline> deadlines, store_.ListDeadlines());
+  for (const JobDeadline& deadline : deadlines) deadlines_.Set(deadline.id, deadline.deadline_us);
   started_ = true;
   RETURN_IF_ERROR(ticker_.Start());
-  return workers_.Start("worker", worker_count_, [this] { Work(); });
+  RETURN_IF_ERROR(deadlines_.Start());
+  return workers_.Start("worker", options_.workers, [this] { Work(); });
 }
 
 void SchedulerImpl::Stop() {
   const MutexLock lifecycle(lifecycle_mutex_);
   work_.Stop();
   shutdown_.request_stop();
+  deadlines_.Stop();
   workers_.Join();
   ticker_.Stop();
 }
@@ -170,12 +147,15 @@ void SchedulerImpl::Stop() {
 absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   if (work_.stopped())
     return absl::UnavailableError("the daemon is stopping; submit again when it is back");
-  ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(job));
+  NewJob limited = job;
+  limited.queue_limits = options_.queue_limits;
+  ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(limited));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
   if (created.job.kind == JobKind::kSweep) {
     EnqueueTrials(created);
   } else if (created.job.state == JobState::kQueued) {
-    EnqueueAndLook(created.job.id, created.job.priority);
+    changes_.Enqueue(AsQueued(created.job));
+    deadlines_.Set(created.job.id, created.job.limits.deadline_us);
   }
   return created;
 }
@@ -194,140 +174,13 @@ void SchedulerImpl::EnqueueTrials(const CreatedJob& created) {
       }
     }
   }
-  for (const JobId trial : waiting) work_.Push(trial, created.job.priority);
-}
-
-absl::StatusOr<Job> SchedulerImpl::Cancel(JobId id) {
-  RETURN_IF_ERROR(sweeps_.BeginIfQueued(id));
-  absl::StatusOr<Job> cancelled = CancelAlone(id);
-  // Also where it has ended already: an earlier Cancel may have stopped halfway.
-  const absl::StatusOr<Job> now = store_.GetJob(id);
-  if (!now.ok()) return cancelled;
-  if (now->trial.has_value()) {
-    // The trial is cancelled, whatever the store answers: its sweep hears of it later then.
-    (void)sweeps_.Settle(now->trial->sweep_id);
-    return cancelled;
+  QueuedJob trial = AsQueued(created.job);
+  for (const JobId id : waiting) {
+    trial.id = id;
+    // One that was made before may have been changed since.
+    created.created ? work_.Push(trial) : changes_.Enqueue(trial);
+    deadlines_.Set(id, created.job.limits.deadline_us);
   }
-  if (now->kind != JobKind::kSweep) return cancelled;
-  RETURN_IF_ERROR(sweeps_.Settle(id));
-  if (!cancelled.ok()) return cancelled;
-  return store_.GetJob(id);
-}
-
-// Of `id` itself, not of its sweep or its trials.
-absl::StatusOr<Job> SchedulerImpl::CancelAlone(JobId id) {
-  return UntilItHolds(id, "cancelled", [&] { return CancelOnce(id); });
-}
-
-absl::StatusOr<Job> SchedulerImpl::Pause(JobId id) {
-  return UntilItHolds(id, "paused", [&] { return PauseOnce(id); });
-}
-
-absl::StatusOr<Job> SchedulerImpl::Resume(JobId id) {
-  return UntilItHolds(id, "resumed", [&] { return ResumeOnce(id); });
-}
-
-// ABORTED, as the next two: the state changed meanwhile.
-absl::StatusOr<Job> SchedulerImpl::CancelOnce(JobId id) {
-  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
-  if (IsTerminal(job.state)) {
-    // In the queue only where an earlier Cancel was committed although the store answered an error.
-    if (work_.Remove(id)) (void)recorder_.PublishNewest(id);
-    return HasEnded(job);
-  }
-  const std::optional<JobState> next = NextState(job.state, JobTransition::kCancel);
-  if (!next.has_value()) {  // CANCELLING already
-    Withdraw(id, job.state);
-    return job;
-  }
-  const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
-  ASSIGN_OR_RETURN(const int64_t time_us,
-                   recorder_.ChangeState(id, job.state, *next, reason, ""));
-  Withdraw(id, *next);
-  job.state = *next;
-  job.stop_reason = reason;
-  job.message.clear();
-  if (IsTerminal(*next)) job.end_time_us = time_us;
-  return job;
-}
-
-absl::StatusOr<Job> SchedulerImpl::PauseOnce(JobId id) {
-  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
-  RETURN_IF_ERROR(CheckPausable(job));
-  if (job.state == JobState::kPaused) {
-    // In the queue only where an earlier Pause was committed although the store answered an error.
-    if (QueuePosition(id) != 0) (void)recorder_.PublishNewest(id);
-    DequeuePaused(id, job.priority);
-    return job;
-  }
-  if (job.state != JobState::kPausing) {
-    const JobState next = NextState(job.state, JobTransition::kPause).value();
-    RETURN_IF_ERROR(recorder_.ChangeState(id, job.state, next, StopReason::kNone, "").status());
-    job.state = next;
-    job.message.clear();
-  }
-  if (job.state == JobState::kPaused) {
-    DequeuePaused(id, job.priority);
-  } else {
-    Withdraw(id, job.state);
-  }
-  return job;
-}
-
-absl::StatusOr<Job> SchedulerImpl::ResumeOnce(JobId id) {
-  ASSIGN_OR_RETURN(Job job, store_.GetJob(id));
-  RETURN_IF_ERROR(CheckPausable(job));
-  if (job.state == JobState::kPausing) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("job ", id, " is still being paused; resume it when it is PAUSED"));
-  }
-  if (job.state == JobState::kRunning) return job;
-  if (job.state == JobState::kQueued) {
-    // Not in the queue only where an earlier Resume was committed although the store answered an
-    // error, or where the store could not begin the job for good.
-    if (EnqueueAndLook(id, job.priority)) (void)recorder_.PublishNewest(id);
-    return job;
-  }
-  const absl::Status changed = recorder_
-                                   .ChangeState(id, job.state, JobState::kQueued, StopReason::kNone,
-                                                "")
-                                   .status();
-  if (absl::IsAborted(changed) || absl::IsNotFound(changed)) return changed;
-  // Also after an error, for it may be committed all the same: at worst this is a ghost.
-  EnqueueAndLook(id, job.priority);
-  RETURN_IF_ERROR(changed);
-  job.state = JobState::kQueued;
-  job.message.clear();
-  return job;
-}
-
-// What is left to do for a job that is now CANCELLED, CANCELLING, PAUSED or PAUSING in the store.
-void SchedulerImpl::Withdraw(JobId id, JobState state) {
-  work_.Withdraw(id, IsTerminal(state) || state == JobState::kPaused);
-}
-
-// Of a job that was PAUSED in the store a moment ago.
-void SchedulerImpl::DequeuePaused(JobId id, int32_t priority) {
-  Withdraw(id, JobState::kPaused);
-  const absl::StatusOr<Job> now = store_.GetJob(id);
-  const bool gone = absl::IsNotFound(now.status()) ||
-                    (now.ok() && (now->state == JobState::kPaused || IsTerminal(now->state)));
-  // Resumed meanwhile, and perhaps begun: then the worker, which was asked to stop, will put it
-  // down.
-  if (!gone) work_.Push(id, priority);
-}
-
-// Of a job that was QUEUED in the store a moment ago. False where it was in the queue or with a
-// worker.
-bool SchedulerImpl::EnqueueAndLook(JobId id, int32_t priority) {
-  const bool added = work_.Push(id, priority);
-  const absl::StatusOr<Job> now = store_.GetJob(id);
-  if (absl::IsNotFound(now.status()) || (now.ok() && IsTerminal(now->state))) {
-    work_.Remove(id);
-  } else if (now.ok() && now->state == JobState::kPaused) {
-    DequeuePaused(id, priority);
-  }
-  return added;
 }
 
 absl::Status SchedulerImpl::Delete(JobId id) {
@@ -342,11 +195,51 @@ std::optional<ProgressSnapshot> SchedulerImpl::Progress(JobId id) const {
   return job->progress.Snapshot(clock_.MonotonicUs());
 }
 
-int64_t SchedulerImpl::QueuePosition(JobId id) const { return work_.Position(id); }
+std::vector<Scheduler::QueuePlace> SchedulerImpl::QueuePlaces(
+    const std::vector<JobId>& ids) const {
+  const WorkList::Outlook outlook = work_.GetOutlook(ids);
+  std::vector<RunningWork> running;
+  for (const WorkList::Outlook::Running& job : outlook.running)
+    running.push_back(WorkOf(job, clock_.MonotonicUs()));
+  std::optional<double> rate = WorkRate(running);
+  if (rate.has_value()) {
+    last_work_rate_ = *rate;
+  } else if (last_work_rate_ > 0) {
+    rate = last_work_rate_;
+  }
+  std::vector<double> queued_flops;
+  std::unordered_map<JobId, size_t> indexes;
+  for (const WorkList::Outlook::Waiting& job : outlook.queue) {
+    indexes.emplace(job.id, queued_flops.size());
+    queued_flops.push_back(job.work_flops);
+  }
+  const std::vector<std::optional<int64_t>> starts =
+      ForecastStartsUs(options_.workers, running, queued_flops, rate);
+  std::vector<QueuePlace> places;
+  for (const JobId id : ids) {
+    QueuePlace& place = places.emplace_back();
+    const auto index = indexes.find(id);
+    if (index == indexes.end()) continue;
+    place.position = static_cast<int64_t>(index->second) + 1;
+    place.waiting_for = outlook.queue[index->second].why;
+    if (const auto& start = starts[index->second]; start.has_value())
+      place.estimated_start_us = clock_.NowUs() + *start;
+  }
+  return places;
+}
 
 Scheduler::Counts SchedulerImpl::GetCounts() const {
   const WorkList::Counts counts = work_.GetCounts();
   return {counts.running, counts.queued};
+}
+
+// How long a job that has just failed for a reason that can pass waits.
+int64_t SchedulerImpl::RestartWaitUs(JobId id) {
+  const absl::StatusOr<Job> job = store_.GetJob(id);
+  int64_t wait_us = options_.restart_wait_us;
+  for (int64_t n = 1; job.ok() && n < job->restarts && wait_us < kLongestRestartWaitUs; ++n)
+    wait_us *= 2;
+  return std::min(wait_us, kLongestRestartWaitUs);
 }
 
 void SchedulerImpl::Work() {
@@ -355,7 +248,8 @@ void SchedulerImpl::Work() {
     ticker_.Add(job);
     const AttemptRunner::Result result = runner_.Run(*job, shutdown_.get_token());
     ticker_.Remove(job->id);
-    work_.PutDown(*job, result != AttemptRunner::Result::kDone);
+    work_.PutDown(*job, result != AttemptRunner::Result::kDone,
+                  result == AttemptRunner::Result::kRetry ? RestartWaitUs(job->id) : 0);
     if (result == AttemptRunner::Result::kTryLater) {
       backoff.Wait(shutdown_.get_token());
     } else {

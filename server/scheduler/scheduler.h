@@ -1,7 +1,7 @@
 // Decides what runs, and is the only one that changes a job's state.
 //
 // The store is the truth; the queue in memory is an index over it. N workers each take the first
-// QUEUED job (highest priority, then lowest id), begin an attempt in the store, train, and end the
+// QUEUED job that may begin (queue.h, admission.h), begin an attempt in the store, train, and end the
 // attempt in the store. Every event is published on the bus after its commit.
 #pragma once
 
@@ -9,14 +9,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/core/clock.h"
 #include "server/core/dataset_info.h"
 #include "server/core/job.h"
+#include "server/core/job_update.h"
 #include "server/core/metrics.h"
 #include "server/engine/engine.h"
+#include "server/scheduler/admission.h"
 #include "server/scheduler/event_bus.h"
 #include "storage/store.h"
 
@@ -33,6 +36,11 @@ class Scheduler {
     int64_t progress_interval_us = 100'000;
     // As of Store::RecoverInterrupted; also of attempts that failed for a reason that can pass.
     int64_t max_restarts = 5;
+    // The first wait before such an attempt is made again; it doubles, up to a minute.
+    int64_t restart_wait_us = 1'000'000;
+    QueueLimits queue_limits;
+    AdmissionLimits admission;
+    int64_t deadline_interval_us = 1'000'000;  // how often deadlines are looked at
     std::string artifact_folder;  // for the files that jobs leave behind; need not exist yet
   };
 
@@ -60,7 +68,8 @@ class Scheduler {
   // Blocks until the workers have ended. Safe to call twice.
   virtual void Stop() = 0;
 
-  // Stores and queues, of a sweep its trials. The events are in the store and in the answer, but
+  // Stores and queues, of a sweep its trials. What `job` says of queue_limits is ignored: those of
+  // Options count (FAILED_PRECONDITION). The events are in the store and in the answer, but
   // not on the bus: nobody can watch the job yet. Errors of Store::CreateJob; UNAVAILABLE after
   // Stop().
   virtual absl::StatusOr<CreatedJob> Submit(const NewJob& job) = 0;
@@ -83,11 +92,21 @@ class Scheduler {
   // With its files; of a sweep, with its trials. Errors of Store::DeleteJob.
   virtual absl::Status Delete(JobId id) = 0;
 
+  // Changes of a job other than of its state (Store::UpdateJob); its place in the queue, and what its
+  // time ends by, follow. Returns the job after that. Errors of Store::UpdateJob.
+  virtual absl::StatusOr<Job> Update(JobId id, const JobUpdate& update) = 0;
+
   // Of a job that runs now; nothing otherwise.
   virtual std::optional<ProgressSnapshot> Progress(JobId id) const = 0;
 
-  // 1 is next; 0: not in the queue.
-  virtual int64_t QueuePosition(JobId id) const = 0;
+  struct QueuePlace {
+    int64_t position = 0;  // 1 is next; 0: not in the queue
+    std::optional<int64_t> estimated_start_us{};  // as Clock::NowUs(); nothing where nothing is known
+    std::string waiting_for{};                    // "" where it is just not its turn
+  };
+
+  // Of each job, in the order asked. Takes a time that grows with the queue down to the last of them.
+  virtual std::vector<QueuePlace> QueuePlaces(const std::vector<JobId>& ids) const = 0;
 
   virtual Counts GetCounts() const = 0;
 };

@@ -1,6 +1,7 @@
 // The defaults of optional fields, in one place: those of Keras 3.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -10,6 +11,7 @@
 #include "anneal/v1/prediction.pb.h"
 #include "anneal/v1/search.pb.h"
 #include "anneal/v1/training.pb.h"
+#include "server/spec/limits.h"
 
 namespace anneal::defaults {
 
@@ -35,6 +37,12 @@ inline int64_t Frequency(const v1::Pruning::PolynomialSparsity& s) {
 
 inline int64_t Samples(const v1::PredictionSpec& s) { return s.has_samples() ? s.samples() : 100; }
 
+// `batches`: of an epoch.
+inline int64_t Steps(const v1::LearningRateRangeTest& s, int64_t batches) {
+  return s.has_steps()
+             ? s.steps()
+             : std::clamp(batches, limits::kFewestRangeTestSteps, limits::kRangeTestSteps);
+}
 inline double MinLearningRate(const v1::LearningRateRangeTest& s) {
   return s.has_min_learning_rate() ? s.min_learning_rate() : 1e-5;
 }

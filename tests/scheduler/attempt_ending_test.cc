@@ -64,6 +64,8 @@ TEST(AttemptEndingTest, WhatAnEndingMakesOfTheJob) {
   const AttemptEnding done = ending(Kind::kSucceeded, StopReason::kEarlyStopped);
   const AttemptEnding failed = ending(Kind::kFailed, StopReason::kDiverged);
   const AttemptEnding stopped = ending(Kind::kStopped, StopReason::kInternal);
+  const AttemptEnding expired = ending(Kind::kExpired, StopReason::kDeadline);
+  const AttemptEnding retried = ending(Kind::kRetried, StopReason::kStorage);
 
   const std::vector<std::tuple<JobState, AttemptEnding, JobState, StopReason, std::string>> table =
       {
@@ -77,6 +79,12 @@ TEST(AttemptEndingTest, WhatAnEndingMakesOfTheJob) {
           {JobState::kRunning, stopped, JobState::kQueued, StopReason::kNone, "INTERRUPTED"},
           {JobState::kCancelling, stopped, JobState::kCancelled, StopReason::kUser, "CANCELLED"},
           {JobState::kPausing, stopped, JobState::kPaused, StopReason::kNone, "INTERRUPTED"},
+          {JobState::kRunning, expired, JobState::kFailed, StopReason::kDeadline, "FAILED"},
+          {JobState::kCancelling, expired, JobState::kCancelled, StopReason::kUser, "CANCELLED"},
+          {JobState::kPausing, expired, JobState::kFailed, StopReason::kDeadline, "FAILED"},
+          {JobState::kRunning, retried, JobState::kQueued, StopReason::kNone, "FAILED"},
+          {JobState::kCancelling, retried, JobState::kCancelled, StopReason::kUser, "FAILED"},
+          {JobState::kPausing, retried, JobState::kPaused, StopReason::kNone, "FAILED"},
       };
   for (const auto& [from, how, to, reason, outcome] : table) {
     const AttemptEnd end = MakeAttemptEnd(from, how);
@@ -85,6 +93,7 @@ TEST(AttemptEndingTest, WhatAnEndingMakesOfTheJob) {
     EXPECT_EQ(end.stop_reason, reason) << outcome << " from " << JobStateName(from);
     EXPECT_EQ(end.outcome, outcome);
     EXPECT_EQ(end.message, "message");
+    EXPECT_EQ(end.is_restart, how.kind == Kind::kRetried && from == JobState::kRunning);
   }
 }
 

@@ -36,8 +36,8 @@ TEST_F(CancelTest, AQueuedJobIsCancelledAtOnce) {
   EXPECT_EQ(cancelled->stop_reason, StopReason::kUser);
   EXPECT_EQ(cancelled->end_time_us, ManualClock::kStartUs + 7);
   EXPECT_EQ(Get(a).state, JobState::kCancelled);
-  EXPECT_EQ(scheduler_->QueuePosition(a), 0);
-  EXPECT_EQ(scheduler_->QueuePosition(b), 1);
+  EXPECT_EQ(Position(a), 0);
+  EXPECT_EQ(Position(b), 1);
   Start();
   AwaitEnd(b);
   EXPECT_THAT(engine_.Began(), ElementsAre("b"));
@@ -158,7 +158,7 @@ TEST_F(CancelTest, ACancelThatIsFasterThanSubmitLeavesNoGhostInTheQueue) {
         store_.ChangeState(1, JobState::kQueued, JobState::kCancelled, StopReason::kUser, "").ok());
   });
   const JobId id = Submit("raced");
-  EXPECT_EQ(scheduler_->QueuePosition(id), 0);
+  EXPECT_EQ(Position(id), 0);
   EXPECT_EQ(scheduler_->GetCounts().queued, 0);
 }
 

@@ -39,15 +39,15 @@ TEST_F(PauseRacesTest, AResumeBetweenThePauseAndTheQueueIsNotLost) {
     std::thread([this, id] { Change(id, JobState::kPaused, JobState::kQueued); }).join();
   });
   ASSERT_TRUE(scheduler_->Pause(id).ok());
-  EXPECT_EQ(scheduler_->QueuePosition(id), 1);
+  EXPECT_EQ(Position(id), 1);
   // And where it cannot see, it leaves a ghost rather than losing the job.
   ASSERT_TRUE(scheduler_->Pause(id).ok());
-  ASSERT_EQ(scheduler_->QueuePosition(id), 0);
+  ASSERT_EQ(Position(id), 0);
   ASSERT_TRUE(scheduler_->Resume(id).ok());
   Once(Call::kChangeState,
        [this] { store_.Fail(Call::kGetJob, 1, absl::UnavailableError("busy")); });
   ASSERT_TRUE(scheduler_->Pause(id).ok());
-  EXPECT_EQ(scheduler_->QueuePosition(id), 1);
+  EXPECT_EQ(Position(id), 1);
   Start();
   AwaitEnd(Submit("next"));
   EXPECT_EQ(Get(id).state, JobState::kPaused);
@@ -111,9 +111,9 @@ TEST_F(PauseRacesTest, APauseThatWasCommittedAlthoughTheStoreDeniedItIsFoundByTh
   CommitAndDeny(Call::kChangeState,
                 [this, id] { Change(id, JobState::kQueued, JobState::kPaused); });
   EXPECT_TRUE(absl::IsUnavailable(scheduler_->Pause(id).status()));
-  EXPECT_EQ(scheduler_->QueuePosition(id), 1);
+  EXPECT_EQ(Position(id), 1);
   EXPECT_EQ(scheduler_->Pause(id)->state, JobState::kPaused);
-  EXPECT_EQ(scheduler_->QueuePosition(id), 0);
+  EXPECT_EQ(Position(id), 0);
   recording.Await("PAUSED");
 }
 

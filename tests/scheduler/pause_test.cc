@@ -20,8 +20,8 @@ TEST_F(PauseTest, AQueuedJobIsPausedAtOnceAndResumedIntoTheQueue) {
   EXPECT_EQ(paused->state, JobState::kPaused);
   EXPECT_EQ(paused->stop_reason, StopReason::kNone);
   EXPECT_EQ(paused->end_time_us, 0);
-  EXPECT_EQ(scheduler_->QueuePosition(a), 0);
-  EXPECT_EQ(scheduler_->QueuePosition(b), 1);
+  EXPECT_EQ(Position(a), 0);
+  EXPECT_EQ(Position(b), 1);
   Start();
   AwaitEnd(b);
   EXPECT_EQ(Get(a).state, JobState::kPaused);
@@ -37,8 +37,8 @@ TEST_F(PauseTest, AResumedJobHasItsPriority) {
   const JobId first = Submit("first"), urgent = Submit("urgent", 5);
   ASSERT_TRUE(scheduler_->Pause(urgent).ok());
   ASSERT_TRUE(scheduler_->Resume(urgent).ok());
-  EXPECT_EQ(scheduler_->QueuePosition(urgent), 1);
-  EXPECT_EQ(scheduler_->QueuePosition(first), 2);
+  EXPECT_EQ(Position(urgent), 1);
+  EXPECT_EQ(Position(first), 2);
 }
 
 TEST_F(PauseTest, ARunningJobGoesOnWhereItWas) {
@@ -195,7 +195,7 @@ TEST_F(PauseTest, APausedJobStaysPausedOverARestart) {
   Start();
   AwaitEnd(Submit("next"));
   EXPECT_EQ(Get(id).state, JobState::kPaused);
-  EXPECT_EQ(scheduler_->QueuePosition(id), 0);
+  EXPECT_EQ(Position(id), 0);
   engine_.Release("held");
   ASSERT_TRUE(scheduler_->Resume(id).ok());
   AwaitEnd(id);

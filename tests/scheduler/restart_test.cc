@@ -126,11 +126,11 @@ TEST_F(RestartTest, AfterStopNothingIsAcceptedButTheRestStillAnswers) {
   scheduler_->Stop();
   EXPECT_TRUE(absl::IsUnavailable(scheduler_->Submit(SmallJob("late")).status()));
   EXPECT_TRUE(absl::IsNotFound(store_.GetJob(3).status()));
-  EXPECT_EQ(scheduler_->QueuePosition(held), 1);
-  EXPECT_EQ(scheduler_->QueuePosition(waits), 2);
+  EXPECT_EQ(Position(held), 1);
+  EXPECT_EQ(Position(waits), 2);
   EXPECT_EQ(scheduler_->Cancel(held)->state, JobState::kCancelled);
   EXPECT_TRUE(scheduler_->Delete(held).ok());
-  EXPECT_EQ(scheduler_->QueuePosition(waits), 1);
+  EXPECT_EQ(Position(waits), 1);
 }
 
 TEST_F(RestartTest, StartReportsWhatIsWrong) {

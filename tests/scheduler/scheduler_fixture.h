@@ -52,6 +52,8 @@ class SchedulerFixture : public testing::Test {
   SchedulerFixture() {
     catalog_.Add(Cifar10Info());
     options_.progress_interval_us = 1'000;
+    options_.deadline_interval_us = 1'000;
+    options_.restart_wait_us = 0;
     options_.artifact_folder = folder_.Join("artifacts");
     Make();
   }
@@ -76,6 +78,9 @@ class SchedulerFixture : public testing::Test {
     }
     return created->job.id;
   }
+
+  // In the queue: 1 is next, 0: it is not in it.
+  int64_t Position(JobId id) const { return scheduler_->QueuePlaces({id}).at(0).position; }
 
   Job Get(JobId id) {
     const absl::StatusOr<Job> job = store_.GetJob(id);

@@ -27,7 +27,7 @@ TEST_F(SchedulerTest, AJobFromQueuedToSucceeded) {
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_TRUE(created->created);
   const JobId id = created->job.id;
-  EXPECT_EQ(scheduler_->QueuePosition(id), 1);
+  EXPECT_EQ(Position(id), 1);
   Start();
   EXPECT_THAT(AwaitEnd(id),
               ElementsAre("QUEUED", "warning: unwise", "RUNNING", "warning: careful", "epoch 1",
@@ -39,18 +39,18 @@ TEST_F(SchedulerTest, AJobFromQueuedToSucceeded) {
   ASSERT_EQ(done.attempts.size(), 1U);
   EXPECT_EQ(done.attempts[0].outcome, "SUCCEEDED");
   EXPECT_EQ(done.attempts[0].fingerprint, "fake on cpu");
-  EXPECT_EQ(scheduler_->QueuePosition(id), 0);
+  EXPECT_EQ(Position(id), 0);
 }
 
 TEST_F(SchedulerTest, PriorityThenFirstComeFirstServed) {
   const JobId a = Submit("a"), b = Submit("b", 5), c = Submit("c", 5), d = Submit("d", -1),
               e = Submit("e");
-  EXPECT_EQ(scheduler_->QueuePosition(b), 1);
-  EXPECT_EQ(scheduler_->QueuePosition(c), 2);
-  EXPECT_EQ(scheduler_->QueuePosition(a), 3);
-  EXPECT_EQ(scheduler_->QueuePosition(e), 4);
-  EXPECT_EQ(scheduler_->QueuePosition(d), 5);
-  EXPECT_EQ(scheduler_->QueuePosition(99), 0);
+  EXPECT_EQ(Position(b), 1);
+  EXPECT_EQ(Position(c), 2);
+  EXPECT_EQ(Position(a), 3);
+  EXPECT_EQ(Position(e), 4);
+  EXPECT_EQ(Position(d), 5);
+  EXPECT_EQ(Position(99), 0);
   EXPECT_EQ(scheduler_->GetCounts().queued, 5);
   Start();
   AwaitEnd(d);
@@ -65,7 +65,7 @@ TEST_F(SchedulerTest, AMoreUrgentJobOvertakesThoseThatWaitButNotTheOneThatRuns) 
   engine_.AwaitHeld("first");
   Submit("early");
   const JobId urgent = Submit("urgent", 1);
-  EXPECT_EQ(scheduler_->QueuePosition(urgent), 1);
+  EXPECT_EQ(Position(urgent), 1);
   EXPECT_EQ(Get(first).state, JobState::kRunning);
   engine_.Release("first");
   AwaitEnd(2);
@@ -84,7 +84,7 @@ TEST_F(SchedulerTest, NWorkersRunNJobs) {
   for (const std::string name : {"a", "b", "c"}) engine_.AwaitHeld(name);
   EXPECT_EQ(scheduler_->GetCounts().running, 3);
   EXPECT_EQ(scheduler_->GetCounts().queued, 1);
-  EXPECT_EQ(scheduler_->QueuePosition(ids[3]), 1);
+  EXPECT_EQ(Position(ids[3]), 1);
   EXPECT_EQ(Get(ids[3]).state, JobState::kQueued);
   engine_.Release("b");
   engine_.AwaitHeld("d");
@@ -201,7 +201,7 @@ TEST_F(SchedulerTest, ARetriedSubmitQueuesAJobWhoseFirstSubmitOnlySeemedToFail) 
   ASSERT_TRUE(store_.CreateJob(job).ok());  // it was committed, but nobody heard of it
   const absl::StatusOr<CreatedJob> retried = scheduler_->Submit(job);
   ASSERT_TRUE(retried.ok());
-  EXPECT_EQ(scheduler_->QueuePosition(retried->job.id), 1);
+  EXPECT_EQ(Position(retried->job.id), 1);
 }
 
 TEST_F(SchedulerTest, DeleteOnlyWhatHasEnded) {

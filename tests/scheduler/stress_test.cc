@@ -93,7 +93,7 @@ TEST_F(StressTest, SubmittersCancellersWatchersAndAStoreThatStumbles) {
                     absl::IsUnavailable(status))
             << status;
         (void)scheduler_->Progress(id);
-        (void)scheduler_->QueuePosition(id);
+        (void)Position(id);
         (void)scheduler_->GetCounts();
         std::this_thread::yield();
       }

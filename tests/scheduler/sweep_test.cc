@@ -70,7 +70,7 @@ TEST_F(SweepTest, RunsFromItsFirstTrialToItsLast) {
   SubmitSweep(2);
   engine_.AwaitHeld("s/2");
   EXPECT_EQ(Get(1).state, JobState::kRunning);
-  EXPECT_EQ(scheduler_->QueuePosition(1), 0);
+  EXPECT_EQ(Position(1), 0);
   EXPECT_EQ(scheduler_->Progress(1), std::nullopt);
   EXPECT_EQ(scheduler_->GetCounts().running, 1);  // it has no worker of its own
   engine_.Release("s/2");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -41,6 +42,7 @@ struct FakeTraining {
   absl::Status status = {};        // returned at the end, unless OK
   TrainingOutcome outcome =
       {};  // else this, with result.epochs and result.weights_sha256 filled in
+  std::function<void()> in_epoch = {};  // called in every epoch: what takes time there
   bool keeps_weights = false;  // a training that succeeds hands weights to its observer
 };
 
@@ -188,6 +190,7 @@ class FakeEngine final : public Engine {
       Hold(name, training, epoch, stop);
       if (stopped(epoch - 1)) return absl::CancelledError("stopped");
       progress.BeginEpoch(epoch, clock_.MonotonicUs());
+      if (training.in_epoch) training.in_epoch();
       EpochRecord record;
       record.epoch = epoch;
       const double share = 1.0 / static_cast<double>(epoch);
