@@ -42,6 +42,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddPredict(app, action);
   AddPredictions(app, action);
   AddUncertainty(app, action);
+  AddUpdate(app, action);
   AddCancel(app, action);
   AddPause(app, action);
   AddResume(app, action);

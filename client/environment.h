@@ -24,6 +24,9 @@ struct Environment {
   // An environment variable; nothing where it is not set.
   std::function<std::optional<std::string>(const std::string& name)> variable;
 
+  // The login name of the user; their number, in decimal, where the system knows no name.
+  std::function<std::string()> user_name;
+
   // Blocks for `duration`, or until `stop` becomes true (then it returns within a tenth of a
   // second).
   std::function<void(std::chrono::milliseconds duration, const std::atomic<bool>& stop)> sleep;

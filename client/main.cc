@@ -1,5 +1,6 @@
 // The program `anneal`: the real world for RunCli.
 #include <google/protobuf/stubs/logging.h>
+#include <pwd.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -71,6 +72,12 @@ std::optional<std::string> Variable(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+std::string UserName() {
+  const uid_t user = geteuid();
+  const passwd* entry = getpwuid(user);
+  return entry == nullptr || entry->pw_name[0] == '\0' ? std::to_string(user) : entry->pw_name;
+}
+
 int TerminalColumns() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -101,6 +108,7 @@ int main(int argc, char** argv) {
   environment.columns = TerminalColumns;
   environment.clock = &clock;
   environment.variable = Variable;
+  environment.user_name = UserName;
   environment.sleep = Sleep;
   environment.catch_interrupt = [](std::function<void()> on_interrupt) -> std::shared_ptr<void> {
     return std::make_shared<InterruptCatcher>(std::move(on_interrupt));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <numeric>
 #include <utility>
 
 namespace anneal::client {
@@ -301,15 +302,26 @@ void Table::AddRow(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::ToString(const Style& style) const {
+std::vector<int> Table::Widths() const {
   std::vector<int> widths;
-  bool has_header = false;
   for (size_t i = 0; i < columns_.size(); ++i) {
     int width = DisplayWidth(columns_[i].header);
-    has_header = has_header || width > 0;
     for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[i].text));
     widths.push_back(width);
   }
+  return widths;
+}
+
+int Table::Width() const {
+  const std::vector<int> widths = Widths();
+  return std::accumulate(widths.begin(), widths.end(), 0) +
+         kGap * std::max(0, static_cast<int>(widths.size()) - 1);
+}
+
+std::string Table::ToString(const Style& style) const {
+  const std::vector<int> widths = Widths();
+  const bool has_header = std::any_of(columns_.begin(), columns_.end(),
+                                      [](const Column& column) { return !column.header.empty(); });
   std::string text;
   const auto add_line = [&](const std::vector<Cell>& cells) {
     std::string line;
@@ -323,7 +335,7 @@ std::string Table::ToString(const Style& style) const {
         line += Paint(cells[i].text, cells[i].color, style);
       }
       if (columns_[i].align == Align::kLeft) pending += space;
-      pending += 2;
+      pending += kGap;
     }
     text += line + "\n";
   };

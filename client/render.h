@@ -80,6 +80,8 @@ std::string CsvField(std::string_view text);
 // Columns wide enough for their cells, two spaces between them.
 class Table {
  public:
+  static constexpr int kGap = 2;  // spaces between columns
+
   enum class Align { kLeft, kRight };
   struct Cell {
     Cell(std::string content, Color paint = Color::kNone)
@@ -95,6 +97,9 @@ class Table {
   // As many cells as columns. Cells are escaped here.
   void AddRow(std::vector<Cell> cells);
 
+  // Columns of its widest line.
+  int Width() const;
+
   // Lines end in '\n' and have no trailing spaces.
   std::string ToString(const Style& style) const;
 
@@ -103,6 +108,8 @@ class Table {
     std::string header;
     Align align;
   };
+  std::vector<int> Widths() const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
 };

@@ -24,6 +24,7 @@ class Session {
       : environment_(environment), address_(std::move(address)), json_(json) {}
 
   Environment& environment() { return environment_; }
+  const Environment& environment() const { return environment_; }
   const Address& address() const { return address_; }
   bool json() const { return json_; }  // --output json
   std::ostream& out() { return *environment_.out; }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "anneal/v1/job_service.grpc.pb.h"
 #include "client/follow.h"
@@ -53,32 +54,29 @@ grpc::Status CreateWithRetries(Session& session, const v1::CreateJobRequest& req
 }  // namespace
 
 void AddSubmissionOptions(CLI::App& command, SubmissionOptions& options) {
-  command.add_option("--priority", options.priority, "Higher runs first (default 0)")
-      ->type_name("N");
+  AddQueueOptions(command, options.queue);
   command.add_flag("--watch", options.watch,
                    "Follows the job to its end; Ctrl-C leaves it running");
 }
 
-grpc::Status CreateJob(Session& session, const v1::JobSpec& spec, int32_t priority,
+grpc::Status CreateJob(Session& session, v1::CreateJobRequest request,
                        v1::CreateJobResponse* response) {
-  v1::CreateJobRequest request;
-  *request.mutable_spec() = spec;
-  request.set_priority(priority);
   request.set_request_id(RandomId());
   return CreateWithRetries(session, request, response);
 }
 
-int Submit(Session& session, const v1::JobSpec& spec, const SubmissionOptions& options) {
+int Submit(Session& session, v1::CreateJobRequest request, bool watch) {
+  const v1::JobSpec spec = request.spec();
   v1::CreateJobResponse response;
-  const grpc::Status status = CreateJob(session, spec, options.priority, &response);
+  const grpc::Status status = CreateJob(session, std::move(request), &response);
   if (!status.ok()) return session.Fail(status);
   if (session.json()) {
     session.PrintJson(response);
   } else {
-    if (!options.watch) PrintWarnings(session, response);  // else the job's events tell of them
+    if (!watch) PrintWarnings(session, response);  // else the job's events tell of them
     session.out() << Escape(response.job().id()) << "\n" << std::flush;
   }
-  if (!options.watch) return kExitDone;
+  if (!watch) return kExitDone;
   return FollowAndPrint(session, response.job().id(), spec, /*reached_before=*/true);
 }
 

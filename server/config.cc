@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -20,8 +21,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/config_limits.h"
 #include "server/core/status_macros.h"
 #include "server/core/version.h"
+#include "server/usable_memory.h"
 
 namespace anneal {
 namespace {
@@ -55,6 +58,7 @@ struct Layer {
   std::vector<DaemonConfig::Dataset> datasets;
   std::optional<bool> allow_insecure;
   std::optional<std::string> log_level;
+  LimitValues limits;
 };
 
 absl::Status CheckWorkers(int64_t workers, const std::string& where) {
@@ -125,6 +129,12 @@ absl::StatusOr<Layer> FileLayer(const std::string& path) {
     RETURN_IF_ERROR(CheckLogLevel(file.log_level(), absl::StrCat(path, ": log_level")));
     layer.log_level = file.log_level();
   }
+  layer.limits = LimitsOf(file.limits());
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    if (!layer.limits[i]) continue;
+    RETURN_IF_ERROR(CheckLimit(kLimitSettings[i], *layer.limits[i],
+                               absl::StrCat(path, ": limits.", kLimitSettings[i].field)));
+  }
   return layer;
 }
 
@@ -165,6 +175,12 @@ absl::StatusOr<Layer> EnvironmentLayer(const Environment& environment) {
   layer.log_level = value("ANNEALD_LOG_LEVEL");
   if (layer.log_level.has_value())
     RETURN_IF_ERROR(CheckLogLevel(*layer.log_level, "ANNEALD_LOG_LEVEL"));
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    const LimitSetting& setting = kLimitSettings[i];
+    if (const auto text = value(setting.variable); text.has_value()) {
+      ASSIGN_OR_RETURN(layer.limits[i], ParseLimit(setting, *text, setting.variable));
+    }
+  }
   return layer;
 }
 
@@ -182,6 +198,31 @@ absl::StatusOr<std::string> DefaultDataDir(const Environment& environment) {
 
 int DefaultWorkers() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxWorkers);
+}
+
+// Four fifths: the rest is for data sets, the database and the system. 0 where the memory is not
+// known.
+int64_t DefaultMemoryMib() {
+  constexpr int64_t kMib = 1 << 20;
+  return UsableMemoryBytes(&ReadSmallFile) / kMib * 4 / 5;
+}
+
+// `layers` from the lowest place to the highest.
+DaemonConfig::Limits MergeLimits(const std::vector<Layer>& layers) {
+  LimitValues values;
+  for (const Layer& layer : layers) {
+    for (size_t i = 0; i < kLimitCount; ++i) {
+      if (layer.limits[i]) values[i] = layer.limits[i];
+    }
+  }
+  DaemonConfig::Limits limits;
+  limits.max_queued = values[kMaxQueued].value_or(limits.max_queued);
+  limits.max_queued_per_owner = values[kMaxQueuedPerOwner].value_or(limits.max_queued_per_owner);
+  limits.max_running_per_owner =
+      static_cast<int>(values[kMaxRunningPerOwner].value_or(limits.max_running_per_owner));
+  limits.memory_mib = values[kMemoryMib] ? *values[kMemoryMib] : DefaultMemoryMib();
+  limits.max_restarts = values[kMaxRestarts].value_or(limits.max_restarts);
+  return limits;
 }
 
 absl::StatusOr<std::string> Absolute(const std::string& path) {
@@ -223,6 +264,7 @@ absl::StatusOr<DaemonConfig> Merge(const std::vector<Layer>& layers,
       config.datasets.push_back(dataset);
     }
   }
+  config.limits = MergeLimits(layers);
   if (config.listen.empty()) config.listen = {kDefaultListen};
   if (!data_dir.has_value()) {
     ASSIGN_OR_RETURN(data_dir, DefaultDataDir(environment));
@@ -286,8 +328,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   app.footer(
       "Flags win over environment variables (ANNEALD_CONFIG, ANNEALD_LISTEN, ANNEALD_DATA_DIR, "
       "ANNEALD_WORKERS,\n"
-      "ANNEALD_DATASETS, ANNEALD_ALLOW_INSECURE, ANNEALD_LOG_LEVEL), those over the file, the file "
-      "over the defaults.");
+      "ANNEALD_DATASETS, ANNEALD_ALLOW_INSECURE, ANNEALD_LOG_LEVEL, and of the limits "
+      "ANNEALD_MAX_QUEUED and so on),\n"
+      "those over the file, the file over the defaults.");
   std::string config_path;
   std::vector<std::string> listen;
   std::string data_dir;
@@ -295,6 +338,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   std::vector<std::string> datasets;
   bool allow_insecure = false;
   std::string log_level;
+  std::array<std::string, kLimitCount> limits;
   bool version = false;
   app.add_option("--config", config_path, "configuration file, in protobuf text format")
       ->type_name("FILE");
@@ -315,6 +359,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
       app.add_flag("--allow-insecure", allow_insecure, "listen in plain text beyond this machine");
   app.add_option("--log-level", log_level, "trace, debug, info, warn or error (default info)")
       ->type_name("LEVEL");
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    app.add_option(kLimitSettings[i].flag, limits[i], kLimitSettings[i].description)
+        ->type_name("N");
+  }
   app.add_flag("--version", version, "print the version and exit");
 
   CommandLine command_line;
@@ -356,6 +404,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
     RETURN_IF_ERROR(CheckLogLevel(log_level, "--log-level"));
     flags.log_level = log_level;
   }
+  for (size_t i = 0; i < kLimitCount; ++i) {
+    const LimitSetting& setting = kLimitSettings[i];
+    if (limits[i].empty()) continue;
+    ASSIGN_OR_RETURN(flags.limits[i], ParseLimit(setting, limits[i], setting.flag));
+  }
   layers.push_back(std::move(flags));
   ASSIGN_OR_RETURN(command_line.config, Merge(layers, environment));
   return command_line;
@@ -374,6 +427,12 @@ std::string DaemonConfig::ToTextProto() const {
   }
   proto.set_allow_insecure(allow_insecure);
   proto.set_log_level(log_level);
+  auto* said = proto.mutable_limits();
+  said->set_max_queued(limits.max_queued);
+  said->set_max_queued_per_owner(limits.max_queued_per_owner);
+  said->set_max_running_per_owner(limits.max_running_per_owner);
+  said->set_memory_mib(limits.memory_mib);
+  said->set_max_restarts(static_cast<int32_t>(limits.max_restarts));
   google::protobuf::TextFormat::Printer printer;
   printer.SetSingleLineMode(true);
   std::string text;

@@ -10,11 +10,15 @@
 //   --allow-insecure  ANNEALD_ALLOW_INSECURE  allow_insecure  false
 //   --log-level       ANNEALD_LOG_LEVEL       log_level       info
 //
+// and limits of the queue, each a flag, a variable and a field of `limits` (see config_limits.h):
+// --max-queued, ANNEALD_MAX_QUEUED, limits { max_queued }.
+//
 // A list given in one place replaces the one given in a lower place, except data sets: they are
 // joined, and of two with one name the higher place's counts. An empty environment variable counts
 // as none.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,12 +37,23 @@ struct DaemonConfig {
     std::string format;
     std::string path;  // absolute; empty where the format has none
   };
+  // 0: no limit.
+  struct Limits {
+    int64_t max_queued = 0;  // jobs that wait
+    int64_t max_queued_per_owner = 0;
+    int max_running_per_owner = 0;
+    // Of running jobs together, without data sets. Where nothing is said ParseCommandLine() takes
+    // four fifths of what this process may use.
+    int64_t memory_mib = 0;
+    int64_t max_restarts = 5;  // in a row, of a job that does not come forward
+  };
   std::vector<std::string> listen;  // as written; at least one
   std::string data_dir;             // absolute
   int workers = 1;                  // 1..kMaxWorkers
   std::vector<Dataset> datasets;    // names are unique
   bool allow_insecure = false;
   std::string log_level = "info";  // trace, debug, info, warn, error
+  Limits limits;
 
   // All of it as a text proto that --config would take.
   std::string ToTextProto() const;

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "server/core/durable_file.h"
 #include "server/core/status_macros.h"
 #include "server/rpc/listen_address.h"
 #include "storage/sqlite_store.h"
@@ -47,9 +48,13 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(const DaemonConfig& confi
   for (const ListenAddress& address : listen) RETURN_IF_ERROR(CheckListenAddress(address));
   ASSIGN_OR_RETURN(daemon->store_, SqliteStore::Open(config.data_dir + "/anneal.db", clock, {}));
   daemon->engine_ = make_engine(daemon->datasets_, clock);
+  RETURN_IF_ERROR(MakeDurableFolder(config.data_dir + "/artifacts"));
   Scheduler::Options options;
   options.workers = config.workers;
   options.artifact_folder = config.data_dir + "/artifacts";
+  options.max_restarts = config.limits.max_restarts;
+  options.queue_limits = {config.limits.max_queued, config.limits.max_queued_per_owner};
+  options.admission = {config.limits.memory_mib << 20, config.limits.max_running_per_owner};
   daemon->scheduler_ = Scheduler::Create(*daemon->store_, *daemon->engine_, daemon->bus_,
                                          daemon->datasets_, clock, options);
   RETURN_IF_ERROR(daemon->scheduler_->Start());

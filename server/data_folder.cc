@@ -2,18 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "server/core/durable_file.h"
 #include "server/core/status_macros.h"
 
 namespace anneal {
@@ -28,18 +27,12 @@ absl::Status FileError(const std::string& what, int error) {
   return absl::FailedPreconditionError(text);
 }
 
+// What is acknowledged is in there: its name must survive a power failure, too.
 absl::Status MakeFolder(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return absl::OkStatus();
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  if (!parent.empty()) {
-    std::filesystem::create_directories(parent, error);
-    if (error) return FileError(absl::StrCat("cannot make the folder ", parent), error.value());
-  }
-  if (mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
-  const int mkdir_error = errno;
-  if (std::filesystem::is_directory(path, error)) return absl::OkStatus();  // somebody was faster
-  return FileError(absl::StrCat("cannot make the data folder ", path), mkdir_error);
+  const absl::Status made = MakeDurableFolder(path);
+  if (made.ok() || absl::IsResourceExhausted(made)) return made;
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot make the data folder ", path, ": ", made.message()));
 }
 
 // The holder's note on one line; empty where there is none.

@@ -20,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "server/config.h"
 #include "server/core/clock.h"
+#include "server/core/failpoint.h"
 #include "server/core/version.h"
 #include "server/daemon.h"
 #include "server/engine/engine.h"
@@ -79,10 +80,19 @@ int main(int argc, char** argv) {
     std::fputs(command_line->print->c_str(), stdout);
     return 0;
   }
+  // For tests of what survives; see failpoint.h.
+  const std::string failpoints = environment("ANNEAL_FAILPOINTS").value_or("");
+  if (const absl::Status armed = anneal::ArmFailpoints(failpoints); !armed.ok()) {
+    std::fprintf(stderr, "anneald: ANNEAL_FAILPOINTS: %s\n", Text(armed).c_str());
+    return kExitUsage;
+  }
   const anneal::DaemonConfig& config = command_line->config;
   StartLogging(config.log_level);
   spdlog::info("anneald {} ({}) starts with: {}", anneal::kVersion, anneal::kBuild,
                config.ToTextProto());
+  if (!failpoints.empty()) {
+    spdlog::warn("ANNEAL_FAILPOINTS is set: this process will fail on purpose, at {}", failpoints);
+  }
 
   const anneal::SystemClock clock;
   absl::StatusOr<std::unique_ptr<anneal::Daemon>> daemon =

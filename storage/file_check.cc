@@ -27,6 +27,12 @@ uintmax_t FileSize(const std::string& path) {
   return error ? 0 : size;
 }
 
+// Section 3 of the same: one that is in force does not begin with a zero.
+bool IsJournal(const std::string& path) {
+  char first = 0;
+  return std::ifstream(path, std::ios::binary).get(first) && first != 0;
+}
+
 }  // namespace
 
 absl::Status CheckFolder(const std::string& path) {
@@ -46,7 +52,9 @@ absl::Status CheckFolder(const std::string& path) {
 
 absl::Status CheckFileSize(const std::string& path) {
   const uintmax_t size = FileSize(path);
-  if (size == 0 || FileSize(path + "-wal") > 0) return absl::OkStatus();
+  if (size == 0 || FileSize(path + "-wal") > 0 || IsJournal(path + "-journal")) {
+    return absl::OkStatus();
+  }
   if (size < kHeaderBytes) {
     return DamagedStatus(path,
                          absl::StrCat("it has ", size, " bytes, less than the header of one"));

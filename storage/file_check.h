@@ -12,8 +12,8 @@ namespace anneal {
 absl::Status CheckFolder(const std::string& path);
 
 // DATA_LOSS: the file is cut off within a page, which SQLite would silently fill with zeros, or
-// within its header. OK where there is no file, an empty one, or a write-ahead log from which
-// SQLite repairs the end of the file.
+// within its header. OK where there is no file, an empty one, or a write-ahead log or a rollback
+// journal from which SQLite mends the file when it is first read: ask again after that.
 absl::Status CheckFileSize(const std::string& path);
 
 // Reads every page (PRAGMA quick_check): seconds for a gigabyte. DATA_LOSS.

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/core/failpoint.h"
+#include "server/core/status_macros.h"
+
 namespace anneal {
 
 GroupCommit::GroupCommit(std::unique_ptr<Connection> connection, size_t max_group)
@@ -52,6 +55,7 @@ void GroupCommit::Loop() {
       queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(size));
     }
     Commit(group);
+    PassCrashpoint("commit.answer");
     Answer(group);
   }
 }
@@ -88,8 +92,10 @@ bool GroupCommit::TryCommit(const Group& group) {
       if (!kept) break;
     }
     if (kept && changed) {
-      shared = Execute("COMMIT");
+      shared = PassFailpoint("commit.before");
+      if (shared.ok()) shared = Execute("COMMIT");
       if (shared.ok()) ++commits_;
+      if (shared.ok()) shared = PassFailpoint("commit.done");
     }
   }
   connection_->Rollback();
@@ -103,7 +109,11 @@ bool GroupCommit::TryCommit(const Group& group) {
 absl::Status GroupCommit::RunInSavepoint(const Mutation& mutation) {
   absl::Status status = Execute("SAVEPOINT mutation");
   if (!status.ok()) return status;
-  status = connection_->Guard([&] { return mutation(*connection_); });
+  status = connection_->Guard([&]() -> absl::Status {
+    RETURN_IF_ERROR(PassFailpoint("mutation.before"));
+    RETURN_IF_ERROR(mutation(*connection_));
+    return PassFailpoint("mutation.done");
+  });
   if (status.ok()) return Execute("RELEASE mutation");
   if (!connection_->InTransaction()) return status;
   absl::Status undone = Execute("ROLLBACK TO mutation");

@@ -100,10 +100,12 @@ absl::Status CheckQueueLimits(Connection& connection, const NewJob& job) {
       return refuse(waiting, "", limits.jobs);
   }
   if (limits.jobs_of_owner > 0) {
+    const std::string whose =
+        job.owner.empty() ? " without an owner" : absl::StrCat(" of \"", job.owner, "\"");
     Query query(connection, sql::kWaitingOfOwner);
     query.BindText(job.owner);
     if (const int64_t waiting = Count(query); waiting + more > limits.jobs_of_owner)
-      return refuse(waiting, absl::StrCat(" of \"", job.owner, "\""), limits.jobs_of_owner);
+      return refuse(waiting, whose, limits.jobs_of_owner);
   }
   return absl::OkStatus();
 }

@@ -56,6 +56,7 @@ absl::StatusOr<UpdatedJob> WriteUpdate(Connection& connection, JobId id, const J
     trials.limit = std::numeric_limits<int64_t>::max();
     for (Job& trial : ReadJobs(connection, trials)) {
       if (IsTerminal(trial.state)) continue;
+      RETURN_IF_ERROR(CheckLabels(trial, update));
       ApplyUpdate(update, new_front, trial);
       WriteRow(connection, update, trial);
       updated.changed.push_back(std::move(trial));

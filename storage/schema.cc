@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/failpoint.h"
 #include "server/core/status_macros.h"
 #include "storage/migrations/v1.h"
 #include "storage/migrations/v2.h"
@@ -17,6 +18,7 @@ int64_t Number(Connection& connection, const char* sql) {
 }
 
 absl::Status Apply(Connection& connection, const Migration& migration, int64_t newest) {
+  RETURN_IF_ERROR(PassFailpoint("migration.before"));
   SQLite::Database& database = connection.database();
   database.exec("BEGIN IMMEDIATE");
   // Another process may have been quicker.
@@ -32,8 +34,9 @@ absl::Status Apply(Connection& connection, const Migration& migration, int64_t n
   // PRAGMA takes no bound values; both are our own numbers.
   database.exec(absl::StrCat("PRAGMA application_id = ", kApplicationId));
   database.exec(absl::StrCat("PRAGMA user_version = ", migration.version));
+  RETURN_IF_ERROR(PassFailpoint("migration.commit"));
   database.exec("COMMIT");
-  return absl::OkStatus();
+  return PassFailpoint("migration.done");
 }
 
 }  // namespace

@@ -57,8 +57,9 @@ inline constexpr char kWaiting[] =
 inline constexpr char kWaitingOfOwner[] =
     "SELECT count(*) FROM jobs INDEXED BY jobs_waiting "
     "WHERE owner = ?1 AND state IN (1, 4) AND kind <> 2";
+// 1 to 5: the states that are no end. What runs may come back to the queue.
 inline constexpr char kGreatestFront[] =
-    "SELECT max(front) FROM jobs WHERE state IN (1, 4)";
+    "SELECT max(front) FROM jobs WHERE state IN (1, 2, 3, 4, 5)";
 // 2, 3, 5: RUNNING, PAUSING, CANCELLING; kind 2: sweeps.
 inline constexpr char kActiveJobs[] =
     "SELECT id, state, attempt_count, restarts FROM jobs WHERE state IN (2, 3, 5) AND kind <> 2 "
@@ -143,6 +144,8 @@ inline constexpr char kCheckpoint[] =
 inline constexpr char kTrainingStates[] =
     "SELECT file, epochs, batches, bytes, sha256, fingerprint FROM training_states "
     "WHERE job_id = ?1 ORDER BY number DESC";
+inline constexpr char kFiles[] =
+    "SELECT file FROM checkpoints UNION ALL SELECT file FROM training_states";
 
 inline constexpr char kEvents[] =
     "SELECT sequence, time_us, kind, state, stop_reason, attempt, text, epoch, trial_job_id, trial, "

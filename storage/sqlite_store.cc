@@ -25,7 +25,11 @@ namespace {
 absl::Status Configure(Connection& connection) {
   return connection.Guard([&]() -> absl::Status {
     SQLite::Database& database = connection.database();
-    const std::string mode = database.execAndGet("PRAGMA journal_mode = WAL").getString();
+    // To the end: the change is committed after the row that tells of it, and may fail then. In
+    // another mode a commit would not survive a power failure.
+    SQLite::Statement change(database, "PRAGMA journal_mode = WAL");
+    std::string mode;
+    while (change.executeStep()) mode = change.getColumn(0).getString();
     if (mode != "wal") {
       return absl::FailedPreconditionError(
           absl::StrCat("database '", connection.path(), "': its file system allows journal mode '",
@@ -65,6 +69,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                                     options.busy_timeout_ms, options.vfs));
   // Whose file it is, before anything is written to it.
   RETURN_IF_ERROR(CheckedVersion(*connection, Migrations().back().version).status());
+  RETURN_IF_ERROR(CheckFileSize(absolute));  // again: it is mended now, if it can be
   RETURN_IF_ERROR(CheckContent(*connection));
   RETURN_IF_ERROR(Migrate(*connection, Migrations()));
   RETURN_IF_ERROR(Configure(*connection));
@@ -232,6 +237,11 @@ absl::StatusOr<CheckpointInfo> SqliteStore::GetCheckpoint(JobId id) {
 absl::StatusOr<std::vector<TrainingStateInfo>> SqliteStore::ListTrainingStates(JobId id) {
   return Read<std::vector<TrainingStateInfo>>(
       [&](Connection& connection) { return ReadTrainingStates(connection, id); });
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::ListFiles() {
+  return Read<std::vector<std::string>>(
+      [](Connection& connection) { return ReadFiles(connection); });
 }
 
 absl::StatusOr<PredictionSet> SqliteStore::GetPredictionSet(JobId id) {

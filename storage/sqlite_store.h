@@ -79,6 +79,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<LastEpoch>> ListLastEpochs(const std::vector<JobId>& ids) override;
   absl::StatusOr<CheckpointInfo> GetCheckpoint(JobId id) override;
   absl::StatusOr<std::vector<TrainingStateInfo>> ListTrainingStates(JobId id) override;
+  absl::StatusOr<std::vector<std::string>> ListFiles() override;
   absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override;
   absl::StatusOr<PredictionPage> ListPredictions(const PredictionQuery& query) override;
   absl::Status ReadPredictions(

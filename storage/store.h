@@ -300,6 +300,9 @@ class Store {
   // Newest first, at most two; none where there is no such job.
   virtual absl::StatusOr<std::vector<TrainingStateInfo>> ListTrainingStates(JobId id) = 0;
 
+  // The files of all jobs' final weights and states, in no order.
+  virtual absl::StatusOr<std::vector<std::string>> ListFiles() = 0;
+
   // NOT_FOUND: no such job, or it has begun no predictions.
   virtual absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) = 0;
 

@@ -51,4 +51,11 @@ std::vector<TrainingStateInfo> ReadTrainingStates(Connection& connection, JobId 
   return states;
 }
 
+std::vector<std::string> ReadFiles(Connection& connection) {
+  std::vector<std::string> files;
+  Query query(connection, sql::kFiles);
+  while (query.Step()) files.push_back(query.Text(0));
+  return files;
+}
+
 }  // namespace anneal

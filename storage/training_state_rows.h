@@ -22,4 +22,7 @@ void EraseTrainingStates(Connection& connection, JobId id);
 
 std::vector<TrainingStateInfo> ReadTrainingStates(Connection& connection, JobId id);
 
+// Of all jobs, those of final weights too.
+std::vector<std::string> ReadFiles(Connection& connection);
+
 }  // namespace anneal

@@ -28,6 +28,7 @@ void AddCompare(CLI::App& app, Action& action);
 void AddPredict(CLI::App& app, Action& action);
 void AddPredictions(CLI::App& app, Action& action);
 void AddUncertainty(CLI::App& app, Action& action);
+void AddUpdate(CLI::App& app, Action& action);
 void AddCancel(CLI::App& app, Action& action);
 void AddPause(CLI::App& app, Action& action);
 void AddResume(CLI::App& app, Action& action);

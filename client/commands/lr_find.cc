@@ -18,7 +18,7 @@ struct Options {
   std::optional<double> lowest;
   std::optional<double> highest;
   std::optional<int64_t> steps;
-  int32_t priority = 0;
+  QueueOptions queue;
   bool detach = false;
   std::string format;
   std::optional<std::string> id;
@@ -26,7 +26,7 @@ struct Options {
 
 bool IsAboutANewTest(const Options& options) {
   return !options.job.file.empty() || !options.job.settings.empty() || !options.job.name.empty() ||
-         options.lowest || options.highest || options.steps || options.priority != 0 ||
+         options.lowest || options.highest || options.steps || options.queue != QueueOptions() ||
          options.detach;
 }
 
@@ -58,10 +58,9 @@ void PrintResult(Session& session, const v1::Job& job, const std::string& format
 }
 
 // Queues, follows without a word, and prints nothing but the result.
-int RunSilently(Session& session, const v1::JobSpec& spec, int32_t priority,
-                const std::string& format) {
+int RunSilently(Session& session, v1::CreateJobRequest request, const std::string& format) {
   v1::CreateJobResponse response;
-  if (const grpc::Status status = CreateJob(session, spec, priority, &response); !status.ok())
+  if (const grpc::Status status = CreateJob(session, std::move(request), &response); !status.ok())
     return session.Fail(status);
   PrintWarnings(session, response);
   const std::string& id = response.job().id();
@@ -69,10 +68,10 @@ int RunSilently(Session& session, const v1::JobSpec& spec, int32_t priority,
   const FollowResult followed =
       Follow(session, id, /*progress=*/false, /*reached_before=*/true, *printer);
   if (const std::optional<int> code = CutShort(session, id, followed); code) return *code;
-  v1::GetJobRequest request;
-  request.set_id(id);
+  v1::GetJobRequest get;
+  get.set_id(id);
   v1::Job job;
-  const grpc::Status status = session.Call(&v1::JobService::Stub::GetJob, request, &job);
+  const grpc::Status status = session.Call(&v1::JobService::Stub::GetJob, get, &job);
   if (!status.ok()) return session.Fail(status);
   if (format == "json" || job.has_lr_range_test_result()) PrintResult(session, job, format);
   if (followed.final.state() == v1::Job::SUCCEEDED) return kExitDone;
@@ -109,10 +108,12 @@ int RunLrFind(Session& session, const Options& options) {
     return session.UsageError(trains);
   if (const absl::Status applied = ApplyRangeTest(options, *spec); !applied.ok())
     return session.UsageError(applied);
-  if (options.detach || (format == "table" && !session.json())) {
-    return Submit(session, *spec, {.priority = options.priority, .watch = !options.detach});
-  }
-  return RunSilently(session, *spec, options.priority, format);
+  absl::StatusOr<v1::CreateJobRequest> request = MakeRequest(session, options.queue);
+  if (!request.ok()) return session.UsageError(request.status());
+  *request->mutable_spec() = *std::move(spec);
+  if (options.detach || (format == "table" && !session.json()))
+    return Submit(session, *std::move(request), /*watch=*/!options.detach);
+  return RunSilently(session, *std::move(request), format);
 }
 
 }  // namespace
@@ -133,8 +134,7 @@ void AddLrFind(CLI::App& app, Action& action) {
       ->add_option("--steps", options->steps,
                    "How many steps, 10 to 100,000 (default: the batches of one epoch)")
       ->type_name("N");
-  command->add_option("--priority", options->priority, "Higher runs first (default 0)")
-      ->type_name("N");
+  AddQueueOptions(*command, options->queue);
   command->add_flag("--detach", options->detach, "Only queues the test and prints its id");
   command
       ->add_option("--format", options->format,

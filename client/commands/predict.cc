@@ -77,9 +77,12 @@ CLI::Validator IsWhole(const std::string& problem) {
 }
 
 int RunPredict(Session& session, const Options& options) {
-  const absl::StatusOr<v1::JobSpec> spec = MakeSpec(options);
+  absl::StatusOr<v1::JobSpec> spec = MakeSpec(options);
   if (!spec.ok()) return session.UsageError(spec.status());
-  return Submit(session, *spec, options.submission);
+  absl::StatusOr<v1::CreateJobRequest> request = MakeRequest(session, options.submission.queue);
+  if (!request.ok()) return session.UsageError(request.status());
+  *request->mutable_spec() = *std::move(spec);
+  return Submit(session, *std::move(request), options.submission.watch);
 }
 
 }  // namespace

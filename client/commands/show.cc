@@ -3,6 +3,7 @@
 #include "client/job_text.h"
 #include "client/prediction_text.h"
 #include "client/progress.h"
+#include "client/queue_text.h"
 #include "client/range_test_text.h"
 #include "client/sweep_text.h"
 #include "google/protobuf/text_format.h"
@@ -52,6 +53,25 @@ void PrintAttempts(Session& session, const v1::Job& job) {
                   attempt.fingerprint()});
   }
   session.out() << table.ToString(session.style());
+}
+
+// What the queue goes by, and what it says.
+void AddQueueRows(const v1::Job& job, int64_t now_us, Table& table) {
+  if (!job.waiting_for().empty()) table.AddRow({"waits for", job.waiting_for()});
+  if (job.has_estimated_start_time())
+    table.AddRow({"starts", EstimatedStartText(job, now_us)});
+  if (job.priority() != 0) table.AddRow({"priority", std::to_string(job.priority())});
+  if (!job.owner().empty()) table.AddRow({"owner", job.owner()});
+  if (!job.labels().empty()) table.AddRow({"labels", LabelsText(job)});
+  if (job.has_deadline()) {
+    const Color color = IsDeadlineNear(job, now_us) ? Color::kYellow : Color::kNone;
+    table.AddRow({"deadline", {DeadlineText(job, now_us), color}});
+  }
+  if (job.has_max_run_time()) table.AddRow({"max time", MaxRunTimeText(job, now_us)});
+  if (job.memory_bytes() > 0) {
+    table.AddRow(
+        {"memory", FormatBytes(job.memory_bytes()) + " (estimate, without the data set)"});
+  }
 }
 
 // How far the job is, and what was measured of it last. Of a prediction the rest tells of the
@@ -107,11 +127,10 @@ void PrintJob(Session& session, const v1::Job& job) {
   std::string state = StateName(job.state());
   if (job.stop_reason() != v1::Job::STOP_REASON_UNSPECIFIED)
     state += " (" + StopReasonName(job.stop_reason()) + ")";
-  if (job.queue_position() > 0)
-    state += ", number " + std::to_string(job.queue_position()) + " in the queue";
+  state += PlaceText(job);
   table.AddRow({"state", {state, StateColor(job.state())}});
   if (!job.message().empty()) table.AddRow({"message", job.message()});
-  if (job.priority() != 0) table.AddRow({"priority", std::to_string(job.priority())});
+  AddQueueRows(job, session.environment().clock->NowUs(), table);
   table.AddRow({"created", FormatTime(job.create_time())});
   if (job.has_start_time()) {
     table.AddRow({"started", TimesText(job, session.environment().clock->NowUs())});

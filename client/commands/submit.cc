@@ -15,9 +15,12 @@ struct Options {
 int RunSubmit(Session& session, const Options& options) {
   absl::StatusOr<v1::JobSpec> spec = LoadJob(session, options.job);
   if (!spec.ok()) return session.UsageError(spec.status());
+  absl::StatusOr<v1::CreateJobRequest> request = MakeRequest(session, options.submission.queue);
+  if (!request.ok()) return session.UsageError(request.status());
   const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);
   if (code != kExitDone) return code;
-  return Submit(session, *spec, options.submission);
+  *request->mutable_spec() = *std::move(spec);
+  return Submit(session, *std::move(request), options.submission.watch);
 }
 
 }  // namespace
@@ -33,7 +36,9 @@ void AddSubmit(CLI::App& app, Action& action) {
       "  anneal submit recipe:quickstart --watch\n"
       "  anneal submit my.textproto --set training.epochs=3 --set "
       "training.optimizer.nadam.learning_rate=1e-4\n"
-      "  anneal submit my.textproto --lr-from 7:steepest");
+      "  anneal submit my.textproto --lr-from 7:steepest\n"
+      "  anneal submit my.textproto --priority 5 --label project=thesis --deadline 3d --max-time "
+      "12h");
 }
 
 }  // namespace anneal::client

@@ -21,9 +21,12 @@ int RunSweep(Session& session, const Options& options) {
     return session.UsageError(trains);
   if (const absl::Status applied = ApplySweepOptions(options.sweep, *spec); !applied.ok())
     return session.UsageError(applied);
+  absl::StatusOr<v1::CreateJobRequest> request = MakeRequest(session, options.submission.queue);
+  if (!request.ok()) return session.UsageError(request.status());
   const int code = ApplyLearningRateFrom(session, options.lr_from, options.job.settings, *spec);
   if (code != kExitDone) return code;
-  return Submit(session, *spec, options.submission);
+  *request->mutable_spec() = *std::move(spec);
+  return Submit(session, *std::move(request), options.submission.watch);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "server/core/durable_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/failpoint.h"
+#include "server/core/file_calls.h"
 #include "server/core/status_macros.h"
 
 namespace anneal {
@@ -31,77 +31,94 @@ std::string FolderOf(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-absl::Status SyncFolder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+// `may_be_unreadable`: one that this process may not read was not changed by it.
+absl::Status SyncFolder(const std::string& folder, bool may_be_unreadable = false) {
+  RETURN_IF_ERROR(PassFailpoint("file.folder_sync.before"));
+  FileCalls& calls = CurrentFileCalls();
+  const int fd = calls.Open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (fd < 0 && errno == EACCES && may_be_unreadable) return absl::OkStatus();
   if (fd < 0) return FileError(absl::StrCat("cannot open the folder ", folder), errno);
-  const int result = fsync(fd);
+  const int result = calls.Sync(fd);
   const int error = errno;
-  close(fd);
+  calls.Close(fd);
   if (result != 0) return FileError(absl::StrCat("cannot sync the folder ", folder), error);
-  return absl::OkStatus();
-}
-
-// With every missing folder above it, each durable in the one that holds it.
-absl::Status MakeFolder(const std::string& folder) {
-  if (mkdir(folder.c_str(), 0700) == 0) return SyncFolder(FolderOf(folder));
-  int error = errno;
-  if (error == ENOENT) {
-    RETURN_IF_ERROR(MakeFolder(FolderOf(folder)));
-    if (mkdir(folder.c_str(), 0700) == 0) return SyncFolder(FolderOf(folder));
-    error = errno;
-  }
-  if (std::error_code ignored; std::filesystem::is_directory(folder, ignored))
-    return absl::OkStatus();
-  return FileError(absl::StrCat("cannot make the folder ", folder), error);
+  return PassFailpoint("file.folder_sync.done");
 }
 
 }  // namespace
+
+absl::Status MakeDurableFolder(const std::string& folder) {
+  if (folder.size() > 1 && folder.back() == '/')
+    return MakeDurableFolder(folder.substr(0, folder.size() - 1));
+  const std::string holder = FolderOf(folder);
+  if (CurrentFileCalls().MakeFolder(folder.c_str(), 0700) == 0) return SyncFolder(holder);
+  int error = errno;
+  if (error == ENOENT) {
+    RETURN_IF_ERROR(MakeDurableFolder(holder));
+    if (CurrentFileCalls().MakeFolder(folder.c_str(), 0700) == 0) return SyncFolder(holder);
+    error = errno;
+  }
+  std::error_code unknown;
+  if (!std::filesystem::is_directory(folder, unknown))
+    return FileError(absl::StrCat("cannot make the folder ", folder), error);
+  return SyncFolder(holder, /*may_be_unreadable=*/true);
+}
 
 DurableFile::DurableFile(std::string path, int fd)
     : path_(std::move(path)), temporary_path_(path_ + ".tmp"), fd_(fd) {}
 
 absl::StatusOr<std::unique_ptr<DurableFile>> DurableFile::Create(const std::string& path) {
-  RETURN_IF_ERROR(MakeFolder(FolderOf(path)));
+  RETURN_IF_ERROR(MakeDurableFolder(FolderOf(path)));
   const std::string temporary = path + ".tmp";
   // One left behind by a process that was killed is overwritten.
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int fd =
+      CurrentFileCalls().Open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return FileError(absl::StrCat("cannot write ", temporary), errno);
   return std::unique_ptr<DurableFile>(new DurableFile(path, fd));
 }
 
 DurableFile::~DurableFile() {
   if (fd_ < 0) return;
-  close(fd_);
-  unlink(temporary_path_.c_str());
+  CurrentFileCalls().Close(fd_);
+  CurrentFileCalls().Unlink(temporary_path_.c_str());
 }
 
 absl::Status DurableFile::Write(const void* bytes, size_t count) {
+  RETURN_IF_ERROR(PassFailpoint("file.write.before"));
   const auto* next = static_cast<const char*>(bytes);
   while (count > 0) {
-    const ssize_t written = write(fd_, next, std::min(count, kLargestWrite));
+    // Where failpoints are looked at, there is a moment when half is written.
+    const size_t part = FailpointsActive() ? (count + 1) / 2 : std::min(count, kLargestWrite);
+    const ssize_t written = CurrentFileCalls().Write(fd_, next, part);
     if (written < 0) {
       if (errno == EINTR) continue;
       return FileError(absl::StrCat("cannot write ", temporary_path_), errno);
     }
     next += written;
     count -= static_cast<size_t>(written);
+    if (count > 0) RETURN_IF_ERROR(PassFailpoint("file.write.half"));
   }
-  return absl::OkStatus();
+  return PassFailpoint("file.write.done");
 }
 
 absl::Status DurableFile::Commit() {
-  if (fsync(fd_) != 0) return FileError(absl::StrCat("cannot sync ", temporary_path_), errno);
+  FileCalls& calls = CurrentFileCalls();
+  RETURN_IF_ERROR(PassFailpoint("file.sync.before"));
+  if (calls.Sync(fd_) != 0) return FileError(absl::StrCat("cannot sync ", temporary_path_), errno);
+  RETURN_IF_ERROR(PassFailpoint("file.sync.done"));
   const int fd = std::exchange(fd_, -1);
-  if (close(fd) != 0) {
+  if (calls.Close(fd) != 0) {
     const int error = errno;
-    unlink(temporary_path_.c_str());
+    calls.Unlink(temporary_path_.c_str());
     return FileError(absl::StrCat("cannot close ", temporary_path_), error);
   }
-  if (rename(temporary_path_.c_str(), path_.c_str()) != 0) {
+  PassCrashpoint("file.rename.before");
+  if (calls.Rename(temporary_path_.c_str(), path_.c_str()) != 0) {
     const int error = errno;
-    unlink(temporary_path_.c_str());
+    calls.Unlink(temporary_path_.c_str());
     return FileError(absl::StrCat("cannot rename ", temporary_path_, " to ", path_), error);
   }
+  RETURN_IF_ERROR(PassFailpoint("file.rename.done"));
   return SyncFolder(FolderOf(path_));
 }
 

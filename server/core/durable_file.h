@@ -16,11 +16,17 @@
 
 namespace anneal {
 
+// Makes the folder, readable by its owner alone, with every missing one above it. On return its name
+// is durable, also where it was there: whoever made it may have been killed before he saw to that.
+// Only where it is in a folder that this process may not read, it is taken as somebody else's work
+// and as durable. Errors as of DurableFile.
+absl::Status MakeDurableFolder(const std::string& folder);
+
 // Used by one thread. Errors of every call: RESOURCE_EXHAUSTED (the disk is full, or a quota),
 // INTERNAL (any other); the message names the file and what the system says.
 class DurableFile {
  public:
-  // `path`: where it will be; missing folders are made, readable by the owner alone as the file is.
+  // `path`: where it will be, readable by the owner alone. Its folder is made durable, too.
   // Two of the same path at once would disturb each other: the caller sees to it that there is one.
   static absl::StatusOr<std::unique_ptr<DurableFile>> Create(const std::string& path);
 

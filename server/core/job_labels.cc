@@ -30,9 +30,14 @@ std::string CheckLabelValue(std::string_view value) {
     if (length == 0) return "must be valid UTF-8";
     rest.remove_prefix(length);
   }
-  const bool has_control = std::any_of(value.begin(), value.end(), [](char c) {
+  bool has_control = std::any_of(value.begin(), value.end(), [](char c) {
     return absl::ascii_iscntrl(static_cast<unsigned char>(c));
   });
+  // U+0080 to U+009F: of two bytes in UTF-8, the first of them 0xC2.
+  for (size_t i = 0; i + 1 < value.size(); ++i) {
+    const auto next = static_cast<unsigned char>(value[i + 1]);
+    has_control |= value[i] == '\xC2' && next < 0xA0;
+  }
   return has_control ? "must have no control characters" : "";
 }
 

@@ -28,10 +28,14 @@ absl::Status CheckUpdate(const Job& job, const JobUpdate& update) {
         absl::StrCat("job ", job.id, " is ", ToAbsl(JobStateName(job.state)),
                      "; only a job that waits can be moved to the front of the queue"));
   }
+  return CheckLabels(job, update);
+}
+
+absl::Status CheckLabels(const Job& job, const JobUpdate& update) {
   Labels labels = job.labels;
   for (const std::string& key : update.remove_labels) labels.erase(key);
   labels.insert(update.set_labels.begin(), update.set_labels.end());
-  if (static_cast<int64_t>(labels.size()) > kMaxLabels) {
+  if (labels.size() > job.labels.size() && static_cast<int64_t>(labels.size()) > kMaxLabels) {
     return absl::InvalidArgumentError(absl::StrCat("job ", job.id, " would have ", labels.size(),
                                                       " labels; at most ", kMaxLabels,
                                                       " are taken, remove some"));
@@ -64,6 +68,7 @@ std::string ApplyUpdate(const JobUpdate& update, int64_t new_front, Job& job) {
                                          *update.max_run_time_us / 1'000'000, " s"));
   }
   for (const std::string& key : update.remove_labels) {
+    if (update.set_labels.contains(key)) continue;  // the next loop says what becomes of it
     if (job.labels.erase(key) > 0) changes.push_back(absl::StrCat("label ", key, " removed"));
   }
   for (const auto& [key, value] : update.set_labels) {

@@ -24,6 +24,10 @@ struct JobUpdate {
 // that does not wait (a sweep's trials do). INVALID_ARGUMENT: it would have too many labels.
 absl::Status CheckUpdate(const Job& job, const JobUpdate& update);
 
+// The part of it that is about labels: INVALID_ARGUMENT where the job would have more of them than
+// it may, and than it has.
+absl::Status CheckLabels(const Job& job, const JobUpdate& update);
+
 // Changes `job`, which CheckUpdate() has passed, and says what is new, in words; "" where it is what
 // it was. `new_front`: of `to_front`.
 std::string ApplyUpdate(const JobUpdate& update, int64_t new_front, Job& job);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,11 +34,24 @@ class ArtifactFolder {
   // write that was cut short has left of them. Not while one is being written.
   void RemoveStates(JobId id, const std::vector<std::string>& kept = {}) const;
 
+  // As RemoveStates, and the final weights too, unless they are among `kept`; and the job's folder,
+  // where nothing is left in it.
+  void RemoveWeights(JobId id, const std::vector<std::string>& kept) const;
+
+  // Removes the job's final weights, and what a write of them that was cut short has left.
+  void RemoveFinalWeights(JobId id) const;
+
+  // Those that have a folder, in no order; none where the folder cannot be read.
+  std::vector<JobId> Jobs() const;
+
   // Removes everything of these jobs, which are gone from the store. What cannot be removed stays
   // behind: nothing refers to it, and ids are never given again.
   void Remove(const std::vector<JobId>& ids) const;
 
  private:
+  void RemoveWhere(JobId id, const std::vector<std::string>& kept,
+                   const std::function<bool(const std::string&)>& is_ours) const;
+
   const std::string path_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "server/core/failpoint.h"
 #include "server/core/status_macros.h"
 #include "server/scheduler/storage_retry.h"
 
@@ -42,10 +43,13 @@ absl::Status AttemptObserver::KeepState(const TrainingState& state) {
     return written.status();
   }
   written->file = file;
+  RETURN_IF_ERROR(PassFailpoint("state.written"));
   // After an error the row may be there all the same: so is the file.
   ASSIGN_OR_RETURN(const std::vector<std::string> gone,
                    recorder_.AppendTrainingState(id_, attempt_, *written));
+  RETURN_IF_ERROR(PassFailpoint("state.stored"));
   for (const std::string& each : gone) artifacts_.RemoveFile(each);
+  if (!gone.empty()) PassCrashpoint("state.old_removed");
   return absl::OkStatus();
 }
 
@@ -58,7 +62,7 @@ absl::Status AttemptObserver::OnFinalWeights(const FinalWeights& weights) {
           checkpoint_ = *std::move(written);
           checkpoint_->file = file;
         }
-        return written.status();
+        return written.ok() ? PassFailpoint("weights.written") : written.status();
       },
       storage_retry_us_, clock_, stop_);
   if (!stored.ok()) {

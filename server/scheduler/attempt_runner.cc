@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "anneal/v1/job.pb.h"
+#include "server/core/failpoint.h"
 #include "server/core/status_macros.h"
 #include "server/scheduler/attempt_observer.h"
 #include "server/scheduler/prediction_recorder.h"
@@ -228,6 +229,7 @@ absl::StatusOr<std::vector<ResumePoint>> AttemptRunner::FindStates(RunningJob& j
 
 // Of a job that has come to this state: the files of states that it has no use for.
 void AttemptRunner::RemoveStates(JobId id, JobState state) {
+  if (IsTerminal(state) && state != JobState::kSucceeded) artifacts_.RemoveFinalWeights(id);
   if (state == JobState::kSucceeded || state == JobState::kFailed) {
     artifacts_.RemoveStates(id);
     return;
@@ -292,6 +294,7 @@ AttemptRunner::Result AttemptRunner::WriteEnd(JobId id, int64_t attempt,
     const AttemptEnd end = MakeAttemptEnd(from, ending);
     const absl::Status written = recorder_.EndAttempt(id, attempt, end);
     if (written.ok()) {
+      PassCrashpoint("attempt.end.published");
       RemoveStates(id, end.to);
       if (end.is_restart) return Result::kRetry;
       return end.to == JobState::kQueued ? Result::kQueueAgain : Result::kDone;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/failpoint.h"
 #include "server/core/status_macros.h"
 #include "server/core/strings.h"
 #include "server/scheduler/attempt_ending.h"
@@ -87,8 +88,10 @@ absl::StatusOr<Job> JobChanges::CancelOnce(JobId id) {
     return job;
   }
   const StopReason reason = IsTerminal(*next) ? StopReason::kUser : StopReason::kNone;
+  RETURN_IF_ERROR(PassFailpoint("cancel.before"));
   ASSIGN_OR_RETURN(const int64_t time_us,
                    recorder_.ChangeState(id, job.state, *next, reason, ""));
+  PassCrashpoint("cancel.stored");
   Withdraw(id, *next);
   job.state = *next;
   job.stop_reason = reason;
@@ -108,7 +111,9 @@ absl::StatusOr<Job> JobChanges::PauseOnce(JobId id) {
   }
   if (job.state != JobState::kPausing) {
     const JobState next = NextState(job.state, JobTransition::kPause).value();
+    RETURN_IF_ERROR(PassFailpoint("pause.before"));
     RETURN_IF_ERROR(recorder_.ChangeState(id, job.state, next, StopReason::kNone, "").status());
+    PassCrashpoint("pause.stored");
     job.state = next;
     job.message.clear();
   }
@@ -134,10 +139,12 @@ absl::StatusOr<Job> JobChanges::ResumeOnce(JobId id) {
     if (Enqueue(AsQueued(job))) (void)recorder_.PublishNewest(id);
     return job;
   }
+  RETURN_IF_ERROR(PassFailpoint("resume.before"));
   const absl::Status changed = recorder_
                                    .ChangeState(id, job.state, JobState::kQueued, StopReason::kNone,
                                                 "")
                                    .status();
+  PassCrashpoint("resume.stored");
   if (absl::IsAborted(changed) || absl::IsNotFound(changed)) return changed;
   // Also after an error, for it may be committed all the same: at worst this is a ghost.
   Enqueue(AsQueued(job));

@@ -4,20 +4,25 @@
 #include <tuple>
 #include <utility>
 
+#include "server/core/failpoint.h"
 #include "server/core/status_macros.h"
 
 namespace anneal {
 
 absl::StatusOr<int64_t> JobRecorder::BeginAttempt(JobId id, const std::string& fingerprint) {
   const MutexLock lock(OrderOf(id));
+  RETURN_IF_ERROR(PassFailpoint("attempt.begin.before"));
   ASSIGN_OR_RETURN(StartedAttempt started, store_.BeginAttempt(id, fingerprint));
+  RETURN_IF_ERROR(PassFailpoint("attempt.begin.stored"));
   bus_.Publish(std::move(started.event));
   return started.attempt;
 }
 
 absl::Status JobRecorder::AppendEpoch(JobId id, int64_t attempt, const EpochRecord& record) {
   const MutexLock lock(OrderOf(id));
+  RETURN_IF_ERROR(PassFailpoint("epoch.before"));
   ASSIGN_OR_RETURN(std::optional<JobEvent> event, store_.AppendEpoch(id, attempt, record));
+  RETURN_IF_ERROR(PassFailpoint("epoch.stored"));
   if (event.has_value()) bus_.Publish(*std::move(event));
   return absl::OkStatus();
 }
@@ -46,7 +51,9 @@ absl::Status JobRecorder::AppendWarning(JobId id, const std::string& text) {
 
 absl::Status JobRecorder::EndAttempt(JobId id, int64_t attempt, const AttemptEnd& end) {
   const MutexLock lock(OrderOf(id));
+  RETURN_IF_ERROR(PassFailpoint("attempt.end.before"));
   ASSIGN_OR_RETURN(std::vector<JobEvent> events, store_.EndAttempt(id, attempt, end));
+  RETURN_IF_ERROR(PassFailpoint("attempt.end.stored"));
   for (JobEvent& event : events) bus_.Publish(std::move(event));
   return absl::OkStatus();
 }

@@ -37,6 +37,8 @@ class PredictionRecorder final : public PredictionObserver {
   const absl::Status& error() const { return error_; }
 
  private:
+  absl::Status StoreOnce(const PredictionChunk& chunk);
+
   Store& store_;
   const Clock& clock_;
   const int64_t storage_retry_us_;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/failpoint.h"
 #include "server/core/mutex.h"
 #include "server/core/status_macros.h"
 #include "server/scheduler/artifact_folder.h"
@@ -24,6 +25,7 @@
 #include "server/scheduler/deadline_keeper.h"
 #include "server/scheduler/job_changes.h"
 #include "server/scheduler/job_recorder.h"
+#include "server/scheduler/leftover_files.h"
 #include "server/scheduler/progress_ticker.h"
 #include "server/scheduler/queue_forecast.h"
 #include "server/scheduler/running_job.h"
@@ -122,13 +124,18 @@ absl::Status SchedulerImpl::Start() {
     return absl::InvalidArgumentError(
         absl::StrCat("workers is ", options_.workers, "; it must be at least 1"));
   }
+  RETURN_IF_ERROR(PassFailpoint("start.before"));
   RETURN_IF_ERROR(store_.RecoverInterrupted(options_.max_restarts).status());
+  RETURN_IF_ERROR(PassFailpoint("start.recovered"));
+  RemoveLeftoverFiles(store_, artifacts_);
   ASSIGN_OR_RETURN(const std::vector<JobId> sweeps, store_.ListOpenSweeps());
   for (const JobId sweep : sweeps) RETURN_IF_ERROR(sweeps_.Settle(sweep));
+  RETURN_IF_ERROR(PassFailpoint("start.settled"));
   ASSIGN_OR_RETURN(const std::vector<Job> queued, store_.ListQueued());
   for (const Job& job : queued) work_.Push(AsQueued(job));
   ASSIGN_OR_RETURN(const std::vector<JobDeadline> deadlines, store_.ListDeadlines());
   for (const JobDeadline& deadline : deadlines) deadlines_.Set(deadline.id, deadline.deadline_us);
+  RETURN_IF_ERROR(PassFailpoint("start.queued"));
   started_ = true;
   RETURN_IF_ERROR(ticker_.Start());
   RETURN_IF_ERROR(deadlines_.Start());
@@ -147,9 +154,11 @@ void SchedulerImpl::Stop() {
 absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
   if (work_.stopped())
     return absl::UnavailableError("the daemon is stopping; submit again when it is back");
+  RETURN_IF_ERROR(PassFailpoint("submit.before"));
   NewJob limited = job;
   limited.queue_limits = options_.queue_limits;
   ASSIGN_OR_RETURN(CreatedJob created, store_.CreateJob(limited));
+  RETURN_IF_ERROR(PassFailpoint("submit.stored"));
   // Also where the job was known: the first Submit may have been told of a failure that was none.
   if (created.job.kind == JobKind::kSweep) {
     EnqueueTrials(created);
@@ -157,6 +166,7 @@ absl::StatusOr<CreatedJob> SchedulerImpl::Submit(const NewJob& job) {
     changes_.Enqueue(AsQueued(created.job));
     deadlines_.Set(created.job.id, created.job.limits.deadline_us);
   }
+  RETURN_IF_ERROR(PassFailpoint("submit.queued"));
   return created;
 }
 
@@ -184,8 +194,11 @@ void SchedulerImpl::EnqueueTrials(const CreatedJob& created) {
 }
 
 absl::Status SchedulerImpl::Delete(JobId id) {
+  RETURN_IF_ERROR(PassFailpoint("delete.before"));
   ASSIGN_OR_RETURN(const std::vector<JobId> gone, store_.DeleteJob(id));
+  PassCrashpoint("delete.rows_gone");
   artifacts_.Remove(gone);
+  PassCrashpoint("delete.files_gone");
   return absl::OkStatus();
 }
 

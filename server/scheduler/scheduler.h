@@ -57,11 +57,11 @@ class Scheduler {
   // Stop() first, if it has not been called.
   virtual ~Scheduler() = default;
 
-  // Puts what an earlier process left running back into the queue, brings sweeps in step with their
-  // trials, fills the queue from the store, starts the workers. Errors of
-  // Store::RecoverInterrupted, SweepKeeper::Settle and ListQueued; INVALID_ARGUMENT: no
-  // workers asked for; RESOURCE_EXHAUSTED: more than the system has threads; FAILED_PRECONDITION:
-  // it was started or stopped before.
+  // Puts what an earlier process left running back into the queue, removes the files it left
+  // without a row, brings sweeps in step with their trials, fills the queue from the store, starts
+  // the workers. Errors of Store::RecoverInterrupted, SweepKeeper::Settle and ListQueued;
+  // INVALID_ARGUMENT: no workers asked for; RESOURCE_EXHAUSTED: more than the system has threads;
+  // FAILED_PRECONDITION: it was started or stopped before.
   virtual absl::Status Start() = 0;
 
   // No new attempts; running ones stop within a batch, end INTERRUPTED and go back to the queue.

@@ -82,7 +82,7 @@ TEST_F(CliTest, UnknownVerb) {
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
   for (const std::string verb :
        {"submit", "sweep", "validate", "jobs", "show", "watch", "metrics", "compare", "predict",
-        "predictions", "uncertainty", "cancel", "pause", "resume", "delete", "datasets", "recipes", "server", "health", "version"}) {
+        "predictions", "uncertainty", "update", "cancel", "pause", "resume", "delete", "datasets", "recipes", "server", "health", "version"}) {
     EXPECT_EQ(world_.Run({verb, "--help"}), 0);
     EXPECT_THAT(world_.out.str(),
                 AllOf(HasSubstr("Example"), HasSubstr("anneal "), HasSubstr(verb)));
@@ -136,6 +136,7 @@ TEST_F(CliTest, Unreachable) {
                                              {"show", "1"},
                                              {"submit", "recipe:quickstart"},
                                              {"validate", "recipe:quickstart"},
+                                             {"update", "1", "2", "--front"},
                                              {"cancel", "1", "2"},
                                              {"pause", "1", "2"},
                                              {"resume", "1", "2"},

@@ -58,6 +58,7 @@ class FakeServer {
   Handler<v1::CreateJobRequest, v1::CreateJobResponse> create_job;
   Handler<v1::GetJobRequest, v1::Job> get_job;
   Handler<v1::ListJobsRequest, v1::ListJobsResponse> list_jobs;
+  Handler<v1::UpdateJobRequest, v1::Job> update_job;
   Handler<v1::CancelJobRequest, v1::Job> cancel_job;
   Handler<v1::PauseJobRequest, v1::Job> pause_job;
   Handler<v1::ResumeJobRequest, v1::Job> resume_job;
@@ -115,6 +116,10 @@ class FakeServer {
       if (!fake.watch_job)
         return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "not in the script");
       return fake.watch_job(*request, *writer, *context);
+    }
+    grpc::Status UpdateJob(grpc::ServerContext*, const v1::UpdateJobRequest* request,
+                           v1::Job* response) override {
+      return Answer(fake.update_job, *request, response);
     }
     grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                            v1::Job* response) override {

@@ -32,6 +32,7 @@ class TestEnvironment {
       const auto found = variables.find(name);
       return found == variables.end() ? std::nullopt : std::optional<std::string>(found->second);
     };
+    environment_.user_name = [this] { return user_name; };
     environment_.sleep = [this](std::chrono::milliseconds duration, const std::atomic<bool>&) {
       sleeps.push_back(duration);
       clock.Advance(std::chrono::microseconds(duration).count());
@@ -69,6 +70,7 @@ class TestEnvironment {
   std::ostringstream out;
   std::ostringstream err;
   std::map<std::string, std::string> variables;
+  std::string user_name = "ada";
   bool out_is_terminal = false;
   int columns = 80;
   ManualClock clock;

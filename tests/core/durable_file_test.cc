@@ -6,18 +6,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "server/core/file_calls.h"
 #include "tests/support/temp_folder.h"
 
 namespace anneal {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::string Contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -124,6 +132,71 @@ TEST(DurableFile, ANewFolderThatCannotBeMadeSaysWhy) {
   const TempFolder folder;
   const absl::Status written = Write(folder.Join("new/" + std::string(300, 'x') + "/file"), "x");
   EXPECT_THAT(std::string(written.message()), HasSubstr("File name too long")) << written;
+}
+
+// Remembers which folders were synced, and can refuse to.
+class WatchedFolders final : public FileCalls {
+ public:
+  WatchedFolders() { SetFileCalls(this); }
+  ~WatchedFolders() override { SetFileCalls(nullptr); }
+
+  int Open(const char* path, int flags, mode_t mode) override {
+    if (path == unreadable) {
+      errno = EACCES;
+      return -1;
+    }
+    const int fd = FileCalls::Open(path, flags, mode);
+    if ((flags & O_DIRECTORY) != 0) folder_ = path;
+    return fd;
+  }
+  int Sync(int fd) override {
+    const std::string folder = std::exchange(folder_, "");
+    if (!folder.empty() && folder == failing) {
+      errno = EIO;
+      return -1;
+    }
+    if (!folder.empty()) synced.push_back(folder);
+    return FileCalls::Sync(fd);
+  }
+
+  std::string failing, unreadable;
+  std::vector<std::string> synced;
+
+ private:
+  std::string folder_;  // opened last
+};
+
+// Whoever finds the folder there relies on it as who made it: it may not be durable yet, as the one
+// who made it was killed, or was told that it is not.
+TEST(DurableFile, AFolderThatWasThereIsMadeDurableToo) {
+  const TempFolder folder;
+  WatchedFolders folders;
+  const std::string path = folder.Join("a/file");
+  folders.failing = folder.path();
+  EXPECT_FALSE(Write(path, "contents").ok());
+  EXPECT_FALSE(Write(path, "contents").ok());  // the folder is there now, and as little durable
+  EXPECT_THAT(folders.synced, IsEmpty());
+  folders.failing.clear();
+  EXPECT_TRUE(Write(path, "contents").ok());
+  EXPECT_THAT(folders.synced, ElementsAre(folder.path(), folder.Join("a")));
+}
+
+TEST(DurableFile, EveryNewFolderIsMadeDurable) {
+  const TempFolder folder;
+  WatchedFolders folders;
+  ASSERT_TRUE(MakeDurableFolder(folder.Join("a/b/c")).ok());
+  EXPECT_THAT(folders.synced, ElementsAre(folder.path(), folder.Join("a"), folder.Join("a/b")));
+}
+
+// As of a service whose folder was made by the system in a place it cannot look into.
+TEST(DurableFile, AFolderThatSomebodyElseMadeIsTakenAsDurable) {
+  const TempFolder folder;
+  ASSERT_TRUE(MakeDurableFolder(folder.Join("a")).ok());
+  WatchedFolders folders;
+  folders.unreadable = folder.path();
+  EXPECT_TRUE(MakeDurableFolder(folder.Join("a")).ok());
+  EXPECT_TRUE(Write(folder.Join("a/file"), "contents").ok());
+  EXPECT_THAT(folders.synced, ElementsAre(folder.Join("a")));
 }
 
 TEST(DurableFile, EmptyFilesAreFiles) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -112,10 +113,80 @@ TEST_F(ConfigTest, FlagsOverEnvironmentOverFileOverDefaults) {
   EXPECT_EQ(config.log_level, "error");
 }
 
+TEST_F(ConfigTest, LimitsAreNoneUnlessSaid) {
+  const DaemonConfig::Limits limits = Config({}).limits;
+  EXPECT_EQ(limits.max_queued, 0);
+  EXPECT_EQ(limits.max_queued_per_owner, 0);
+  EXPECT_EQ(limits.max_running_per_owner, 0);
+  EXPECT_EQ(limits.max_restarts, 5);
+  // Of memory there is one: four fifths of what this machine has, or less.
+  const int64_t machine_mib =
+      int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / (1 << 20);
+  EXPECT_GT(limits.memory_mib, 0);
+  EXPECT_LE(limits.memory_mib, machine_mib * 4 / 5 + 1);
+}
+
+TEST_F(ConfigTest, LimitsFromFlagsOverEnvironmentOverFile) {
+  const std::string path = File(
+      "limits { max_queued: 1 max_queued_per_owner: 2 max_running_per_owner: 3 memory_mib: 4 "
+      "max_restarts: 0 }");
+  DaemonConfig::Limits limits = Config({"--config", path}).limits;
+  EXPECT_EQ(limits.max_queued, 1);
+  EXPECT_EQ(limits.max_queued_per_owner, 2);
+  EXPECT_EQ(limits.max_running_per_owner, 3);
+  EXPECT_EQ(limits.memory_mib, 4);
+  EXPECT_EQ(limits.max_restarts, 0);
+
+  environment_["ANNEALD_MAX_QUEUED"] = "0";  // a limit of the file is taken back
+  environment_["ANNEALD_MAX_QUEUED_PER_OWNER"] = "12";
+  environment_["ANNEALD_MAX_RUNNING_PER_OWNER"] = "13";
+  environment_["ANNEALD_MEMORY_MIB"] = "14";
+  environment_["ANNEALD_MAX_RESTARTS"] = "15";
+  limits = Config({"--config", path}).limits;
+  EXPECT_EQ(limits.max_queued, 0);
+  EXPECT_EQ(limits.max_queued_per_owner, 12);
+  EXPECT_EQ(limits.max_running_per_owner, 13);
+  EXPECT_EQ(limits.memory_mib, 14);
+  EXPECT_EQ(limits.max_restarts, 15);
+
+  limits = Config({"--config", path, "--max-queued", "1000000000", "--max-queued-per-owner=22",
+                   "--max-running-per-owner", "64", "--memory-mib", "0", "--max-restarts", "25"})
+               .limits;
+  EXPECT_EQ(limits.max_queued, 1'000'000'000);
+  EXPECT_EQ(limits.max_queued_per_owner, 22);
+  EXPECT_EQ(limits.max_running_per_owner, 64);
+  EXPECT_EQ(limits.memory_mib, 0);
+  EXPECT_EQ(limits.max_restarts, 25);
+}
+
+TEST_F(ConfigTest, WrongLimitsAreSaid) {
+  EXPECT_EQ(Error({"--max-queued=-1"}),
+            "--max-queued: must be from 1 to 1000000000, or 0 for no limit, is -1");
+  EXPECT_EQ(Error({"--max-running-per-owner", "65"}),
+            "--max-running-per-owner: must be from 1 to 64, or 0 for no limit, is 65");
+  EXPECT_EQ(Error({"--memory-mib", "8G"}),
+            "--memory-mib: must be a whole number from 1 to 1073741824, or 0 for no limit, is "
+            "'8G'");
+  for (const char* wrong : {"-1", "x", "1.5", "1e3", "99999999999999999999", "1 2", "1000000001"}) {
+    EXPECT_THAT(Error({absl::StrCat("--max-restarts=", wrong)}), StartsWith("--max-restarts: "))
+        << wrong;
+    environment_["ANNEALD_MAX_QUEUED_PER_OWNER"] = wrong;
+    EXPECT_THAT(Error({}), StartsWith("ANNEALD_MAX_QUEUED_PER_OWNER: must be ")) << wrong;
+    environment_.clear();
+    environment_["HOME"] = "/home/someone";
+  }
+  const std::string path = File("limits { memory_mib: -2 }");
+  EXPECT_EQ(Error({"--config", path}),
+            absl::StrCat(path, ": limits.memory_mib: must be from 1 to 1073741824, or 0 for no "
+                               "limit, is -2"));
+  EXPECT_THAT(Error({"--config", File("limits { max_running: 1 }")}), HasSubstr("max_running"));
+}
+
 TEST_F(ConfigTest, AnEmptyVariableIsNone) {
   for (const char* name :
        {"ANNEALD_CONFIG", "ANNEALD_LISTEN", "ANNEALD_DATA_DIR", "ANNEALD_WORKERS",
-        "ANNEALD_DATASETS", "ANNEALD_ALLOW_INSECURE", "ANNEALD_LOG_LEVEL", "XDG_DATA_HOME"}) {
+        "ANNEALD_DATASETS", "ANNEALD_ALLOW_INSECURE", "ANNEALD_LOG_LEVEL", "ANNEALD_MAX_QUEUED",
+        "XDG_DATA_HOME"}) {
     environment_[name] = "";
   }
   EXPECT_EQ(Config({}).ToTextProto(),
@@ -218,7 +289,9 @@ TEST_F(ConfigTest, HelpAndVersion) {
   const auto help = Parse({"--help"});
   ASSERT_TRUE(help.ok());
   for (const char* flag : {"--config", "--listen", "--data-dir", "--workers", "--dataset",
-                           "--allow-insecure", "--log-level", "--version", "ANNEALD_LISTEN"}) {
+                           "--allow-insecure", "--log-level", "--version", "--max-queued",
+                           "--max-queued-per-owner", "--max-running-per-owner", "--memory-mib",
+                           "--max-restarts", "ANNEALD_LISTEN", "ANNEALD_MAX_QUEUED"}) {
     EXPECT_THAT(help->print.value_or(""), HasSubstr(flag));
   }
   environment_["ANNEALD_WORKERS"] = "wrong";  // does not matter then
@@ -229,7 +302,9 @@ TEST_F(ConfigTest, HelpAndVersion) {
 
 TEST_F(ConfigTest, TheEffectiveConfigurationCanBeGivenAgain) {
   const DaemonConfig config = Config({"--listen", "unix:/a 'b'", "--data-dir", "/d", "--workers",
-                                      "2", "--dataset", "c=cifar10:/e\n/f", "--allow-insecure"});
+                                      "2", "--dataset", "c=cifar10:/e\n/f", "--allow-insecure",
+                                      "--max-queued", "7", "--max-restarts", "0"});
+  EXPECT_THAT(config.ToTextProto(), HasSubstr("limits { max_queued: 7 "));
   environment_.clear();
   const DaemonConfig again = Config({"--config", File(config.ToTextProto())});
   EXPECT_EQ(again.ToTextProto(), config.ToTextProto());

@@ -156,6 +156,29 @@ TEST_F(OpenTest, ANewerSchemaIsRefusedAndNotTouched) {
   EXPECT_TRUE(ReadFile(path_) == before);
 }
 
+// The first migrations run before write-ahead logging: a power failure then leaves a rollback
+// journal, with which SQLite mends whatever it has left of the file.
+TEST_F(OpenTest, AFileTornWhileItWasCreatedIsMended) {
+  const std::string other = folder_.File("other.db");
+  std::string torn, journal;
+  {
+    SQLite::Database database(other, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    database.exec("PRAGMA cache_size = 1");  // pages are written before the commit
+    database.exec("BEGIN IMMEDIATE; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000))");
+    database.exec("INSERT INTO t SELECT x FROM t");
+    journal = ReadFile(other + "-journal");
+    database.exec("COMMIT");
+    torn = ReadFile(other);
+  }
+  ASSERT_GT(torn.size(), 20'000U);
+  ASSERT_FALSE(journal.empty());
+  WriteFile(path_, torn.substr(0, 20'000));
+  WriteFile(path_ + "-journal", journal);
+  const auto store = MustOpen(path_);
+  ASSERT_NE(store, nullptr);
+  EXPECT_TRUE(store->CreateJob(MakeJob()).ok());
+}
+
 class DamageTest : public OpenTest {
  protected:
   void SetUp() override {
@@ -190,6 +213,10 @@ TEST_F(DamageTest, Truncated) {
   }
   WriteFile(path_, whole);
   EXPECT_TRUE(TryOpen(path_).ok());
+  // A journal that is none mends nothing.
+  WriteFile(path_, whole.substr(0, whole.size() - 1));
+  WriteFile(path_ + "-journal", std::string(512, '\0'));
+  ExpectDataLoss();
 }
 
 TEST_F(DamageTest, PagesOverwritten) {

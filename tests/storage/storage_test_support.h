@@ -94,10 +94,21 @@ inline std::string Describe(const JobEvent& event) {
     text << "warning '" << warning->text << "'";
   } else if (const auto* end = std::get_if<JobEvent::TrialEnd>(&event.what)) {
     text << "trial " << end->trial << " (job " << end->job_id << ") " << JobStateName(end->state);
+  } else if (const auto* kept = std::get_if<JobEvent::StateKept>(&event.what)) {
+    text << "state kept: " << kept->epochs << " epochs, " << kept->batches << " batches, "
+         << kept->bytes << " bytes";
+  } else if (const auto* note = std::get_if<JobEvent::Note>(&event.what)) {
+    text << "note '" << note->text << "'";
   } else {
     text << Describe(std::get<TrainingResult>(event.what));
   }
   return text.str();
+}
+
+inline std::string Describe(const Labels& labels) {
+  std::string text = "{";
+  for (const auto& [key, value] : labels) text += key + "=" + value + " ";
+  return text + "}";
 }
 
 inline std::string Describe(const Job& job) {
@@ -106,10 +117,18 @@ inline std::string Describe(const Job& job) {
        << StopReasonName(job.stop_reason) << " '" << job.message << "' priority " << job.priority
        << " times " << job.create_time_us << " " << job.start_time_us << " " << job.end_time_us
        << " spec of " << job.spec.size() << " bytes " << std::hash<std::string>()(job.spec) << " "
-       << job.spec_sha256 << " attempts " << job.attempt_count;
+       << job.spec_sha256 << " attempts " << job.attempt_count << " owner '" << job.owner << "' "
+       << Describe(job.labels) << " limits " << job.limits.deadline_us << " "
+       << job.limits.max_run_time_us << " needs " << job.needs.memory_bytes << " "
+       << job.needs.work_flops << " front " << job.front << " restarts " << job.restarts;
   for (const Attempt& attempt : job.attempts) {
     text << " [" << attempt.number << " " << attempt.start_time_us << " " << attempt.end_time_us
-         << " " << attempt.outcome << " " << attempt.fingerprint << "]";
+         << " " << attempt.outcome << " " << attempt.fingerprint;
+    if (const std::optional<TimeSpent>& spent = attempt.time_spent) {
+      text << " spent " << spent->loading_us << " " << spent->training_us << " "
+           << spent->validating_us << " " << spent->saving_us;
+    }
+    text << "]";
   }
   if (job.result) text << " " << Describe(*job.result);
   return text.str();

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "storage/sql.h"
+#include "tests/storage/both_stores.h"
 #include "tests/storage/fault_vfs.h"
 #include "tests/storage/storage_test_support.h"
 #include "tests/support/fake_store.h"
@@ -47,49 +48,8 @@ std::vector<std::string> Append(Store& store, JobId id, int64_t attempt, const s
   return removable->replaced;
 }
 
-AttemptEnd End(JobState from, JobState to) {
-  AttemptEnd end;
-  end.from = from;
-  end.to = to;
-  end.outcome = "over";
-  if (IsTerminal(to)) end.stop_reason = StopReason::kUser;
-  return end;
-}
-
-// Of both implementations: the scheduler's tests trust the fake to do as the database does.
-class TrainingStatesTest : public StoreTest, public testing::WithParamInterface<bool> {
- protected:
-  Store& store() { return GetParam() ? static_cast<Store&>(fake_) : *store_; }
-
-  // A job in its first attempt.
-  JobId Start() {
-    const auto created = store().CreateJob(MakeJob());
-    EXPECT_TRUE(created.ok()) << created.status();
-    const auto started = store().BeginAttempt(created->job.id, "cpu");
-    EXPECT_TRUE(started.ok()) << started.status();
-    return created->job.id;
-  }
-
-  void Change(JobId id, JobState from, JobState to) {
-    const auto event = store().ChangeState(
-        id, from, to, IsTerminal(to) ? StopReason::kUser : StopReason::kNone, "");
-    ASSERT_TRUE(event.ok()) << event.status();
-  }
-
-  // From RUNNING, by way of `by` where that is another state.
-  void EndBy(JobId id, JobState by, JobState to) {
-    if (by != JobState::kRunning) Change(id, JobState::kRunning, by);
-    const auto events = store().EndAttempt(id, 1, End(by, to));
-    ASSERT_TRUE(events.ok()) << events.status();
-  }
-
-  FakeStore fake_{clock_};
-};
-
-INSTANTIATE_TEST_SUITE_P(Stores, TrainingStatesTest, testing::Bool(),
-                         [](const testing::TestParamInfo<bool>& store) {
-                           return store.param ? "Fake" : "Sqlite";
-                         });
+class TrainingStatesTest : public BothStoresTest {};
+ANNEAL_BOTH_STORES(TrainingStatesTest);
 
 TEST_P(TrainingStatesTest, EveryFieldComesBack) {
   const JobId id = Start();
@@ -161,6 +121,25 @@ TEST_P(TrainingStatesTest, JobsDoNotTouchEachOther) {
   EndBy(one, JobState::kRunning, JobState::kSucceeded);
   EXPECT_THAT(Files(store(), one), IsEmpty());
   EXPECT_THAT(Files(store(), other), ElementsAre("a", "b"));
+}
+
+TEST_P(TrainingStatesTest, FilesOfAllJobsAreListedWithFinalWeights) {
+  const auto nothing = store().ListFiles();
+  ASSERT_TRUE(nothing.ok()) << nothing.status();
+  EXPECT_THAT(*nothing, IsEmpty());
+  const JobId first = Start(), second = Start();
+  Append(store(), first, 1, "1/a");
+  Append(store(), second, 1, "2/a");
+  Append(store(), second, 1, "2/b");
+  EXPECT_THAT(*store().ListFiles(), testing::UnorderedElementsAre("1/a", "2/a", "2/b"));
+  AttemptEnd success = End(JobState::kRunning, JobState::kSucceeded);
+  success.stop_reason = StopReason::kCompleted;
+  success.result = TrainingResult{};
+  success.checkpoint = CheckpointInfo{"2/final", 3, 10, "ab", "description"};
+  ASSERT_TRUE(store().EndAttempt(second, 1, success).ok());
+  EXPECT_THAT(*store().ListFiles(), testing::UnorderedElementsAre("1/a", "2/final"));
+  ASSERT_TRUE(store().DeleteJob(second).ok());
+  EXPECT_THAT(*store().ListFiles(), ElementsAre("1/a"));
 }
 
 TEST_P(TrainingStatesTest, AnEventTellsOfIt) {

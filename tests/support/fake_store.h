@@ -60,6 +60,7 @@ class FakeStore final : public Store {
     kListLastEpochs,
     kGetCheckpoint,
     kListTrainingStates,
+    kListFiles,
     kGetPredictionSet,
     kListPredictions,
     kReadPredictions,
@@ -176,8 +177,15 @@ class FakeStore final : public Store {
     Row* row = nullptr;
     if (absl::Status missing = Find(id, row); !missing.ok()) return missing;
     if (absl::Status checked = CheckUpdate(row->job, update); !checked.ok()) return checked;
+    for (const JobId trial_id : TrialsOf(id)) {
+      const Job& trial = rows_.at(trial_id).job;
+      if (IsTerminal(trial.state)) continue;
+      if (absl::Status labels = CheckLabels(trial, update); !labels.ok()) return labels;
+    }
     int64_t front = 0;
-    for (const auto& [other_id, other] : rows_) front = std::max(front, other.job.front);
+    for (const auto& [other_id, other] : rows_) {
+      if (!IsTerminal(other.job.state)) front = std::max(front, other.job.front);
+    }
     UpdatedJob updated;
     const std::string note = ApplyUpdate(update, front + 1, row->job);
     if (!note.empty() && !IsTerminal(row->job.state))
@@ -245,6 +253,9 @@ class FakeStore final : public Store {
     if (absl::Status legal = CheckChange(end.from, end.to); !legal.ok()) return legal;
     if (end.checkpoint.has_value() && end.to != JobState::kSucceeded) {
       return absl::InternalError(absl::StrCat("job ", id, ": only a success has a checkpoint"));
+    }
+    if (end.is_restart && end.to != JobState::kQueued) {
+      return absl::InternalError(absl::StrCat("job ", id, ": a restart leads to the queue"));
     }
     row->checkpoint = end.checkpoint;
     if (end.to == JobState::kSucceeded || end.to == JobState::kFailed) row->states.clear();
@@ -384,8 +395,10 @@ class FakeStore final : public Store {
     if (!row->predictions.has_value()) {
       return absl::InternalError(absl::StrCat("job ", id, " has begun no predictions"));
     }
-    row->job.restarts = 0;
-    return row->predictions->Append(chunk);
+    const int64_t before = row->predictions->set().stored;
+    if (absl::Status appended = row->predictions->Append(chunk); !appended.ok()) return appended;
+    if (row->predictions->set().stored > before) row->job.restarts = 0;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<JobId>> DeleteJob(JobId id) override {
@@ -464,7 +477,9 @@ class FakeStore final : public Store {
     std::vector<Job> jobs;
     for (const auto& [id, row] : rows_) {
       if (row.job.state != JobState::kQueued || row.job.kind == JobKind::kSweep) continue;
-      jobs.push_back(ForList(row.job));
+      Job& job = jobs.emplace_back(ForList(row.job));
+      job.labels.clear();
+      if (job.trial.has_value()) job.trial->settings.clear();
     }
     std::stable_sort(jobs.begin(), jobs.end(),
                      [](const Job& a, const Job& b) {
@@ -579,6 +594,17 @@ class FakeStore final : public Store {
     const MutexLock lock(mutex_);
     const auto row = rows_.find(id);
     return row == rows_.end() ? std::vector<TrainingStateInfo>() : row->second.states;
+  }
+
+  absl::StatusOr<std::vector<std::string>> ListFiles() override {
+    if (absl::Status failure = Enter(Call::kListFiles); !failure.ok()) return failure;
+    const MutexLock lock(mutex_);
+    std::vector<std::string> files;
+    for (const auto& [id, row] : rows_) {
+      if (row.checkpoint.has_value()) files.push_back(row.checkpoint->file);
+      for (const TrainingStateInfo& state : row.states) files.push_back(state.file);
+    }
+    return files;
   }
 
   absl::StatusOr<PredictionSet> GetPredictionSet(JobId id) override {

@@ -10,8 +10,13 @@ namespace anneal {
 
 class TempFolder {
  public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "anneal_test_XXXXXX").string();
+  TempFolder() : TempFolder("") {}
+
+  // Below `parent`; "": below the system's folder for such.
+  explicit TempFolder(const std::string& parent) {
+    const std::filesystem::path above =
+        parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent);
+    std::string pattern = (above / "anneal_test_XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder " + pattern);
     path_ = pattern;
   }
