@@ -243,7 +243,7 @@ class QueueTest(unittest.TestCase):
         wait_until(lambda: self.server.metrics(first), "an epoch")
         # The other worker is free, and nobody overtakes what waits for memory.
         self.assertEqual(self.queue(), [second, small])
-        self.assertRegex(self.server.job(second)["waitingFor"], r"^memory: it needs \d+ MiB, and \d+ of ")
+        self.assertRegex(self.server.job(second)["waitingFor"], r"^memory: it needs \d+ MiB, and \d+ MiB of \d+ MiB are free$")
         self.assertIn("QUEUED #1 (memory)", self.server.ok("jobs"))
         self.server.ok("cancel", first)
         self.server.wait_for_state(second, "RUNNING")
